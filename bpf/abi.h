@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 OR (BSD-2-Clause AND GPL-2.0) */
+/*
+ * What BPF programs and the daemon say to each other: ring records, map values, counters. Included by
+ * both sides, so it uses nothing but fixed-size integers; every size is asserted.
+ *
+ * Pids here are those of profd's own PID namespace (the programs translate); times are
+ * CLOCK_MONOTONIC ns; addresses are raw.
+ */
+#ifndef PROFD_BPF_ABI_H
+#define PROFD_BPF_ABI_H
+
+#ifndef __bpf__
+#include <stdint.h>
+typedef uint8_t __abi_u8;
+typedef uint16_t __abi_u16;
+typedef uint32_t __abi_u32;
+typedef uint64_t __abi_u64;
+#else
+typedef unsigned char __abi_u8;
+typedef unsigned short __abi_u16;
+typedef unsigned int __abi_u32;
+typedef unsigned long long __abi_u64;
+#endif
+
+#include "bpf/drops.def"
+
+#define ABI_COMM	 16
+#define ABI_USER_FRAMES	 512
+#define ABI_KERNEL_FRAMES 127
+#define ABI_FRAMES	 (ABI_USER_FRAMES + 128)
+#define ABI_EVENT_SETS	 8
+#define ABI_ATTACHMENTS	 64
+#define ABI_GLOB	 64
+#define ABI_MAX_CPUS	 1024
+#define ABI_FILTER_SLOTS 16384 /* "already sent" stack hashes, per CPU */
+
+enum drop_reason {
+#define X(id, name, text) DROP_##id,
+	DROP_REASONS(X)
+#undef X
+	DROP_COUNT,
+};
+
+enum truncate_reason {
+#define X(id, name, text) TRUNCATE_##id,
+	TRUNCATE_REASONS(X)
+#undef X
+	TRUNCATE_COUNT,
+};
+
+/* ---- ring records: `struct record_header`, then the record --------------------------------- */
+
+enum record_kind {
+	RECORD_SAMPLE = 1, /* struct sample_record, then n_kernel + n_user u64 frames if `has_stack` */
+};
+
+/* Who may be shown a sample besides root and group profd: the one uid that every credential of the
+ * process agrees on (real, effective, saved, fs; gids too; dumpable; no capability; profd's own user
+ * namespace), else nobody. */
+#define OWNER_NOBODY 0xffffffffU
+
+/* One occurrence. Frames are leaf first: the kernel's, then the user's; each the raw instruction
+ * pointer (a return address in all but the leaf of each part). */
+struct sample_record {
+	__abi_u32 kind; /* RECORD_SAMPLE */
+	__abi_u32 size; /* of the whole record */
+	__abi_u64 time_ns;
+	__abi_u64 stack_hash;	 /* seeded, of (process, exec_id, raw frames) */
+	__abi_u64 start_ns;	 /* start_boottime of the thread group leader: with tgid the process */
+	__abi_u64 exec_id;	 /* self_exec_id: which program of that process */
+	__abi_u64 cgroup_id;	 /* cgroup v2 id of the task */
+	__abi_u32 tgid, tid;
+	__abi_u32 owner_uid;	 /* or OWNER_NOBODY */
+	__abi_u32 own_ns;	 /* what this sample cost in BPF, up to the submit */
+	__abi_u16 cpu;
+	__abi_u16 n_kernel, n_user; /* frames of the stack, also when not in this record */
+	__abi_u8 event_set;	 /* index into the sampler's event sets */
+	__abi_u8 truncated;	 /* enum truncate_reason */
+	__abi_u8 has_stack;	 /* frames follow */
+	__abi_u8 user_leaf_bits; /* bit 0: first user frame is a leaf (always today) */
+	__abi_u8 pad[6];
+	char comm[ABI_COMM];	 /* of the thread */
+	__abi_u64 frames[];
+};
+_Static_assert(sizeof(struct sample_record) == 96, "sample_record is part of the BPF ABI");
+
+/* ---- targets -------------------------------------------------------------------------------- */
+
+/* Attachments are numbered 0..63; sets of them are masks. An event set keeps a sample when
+ * (all | the process's mask | matching cgroup rules) & set_attachments[set] is not 0. */
+
+enum rule_kind {
+	RULE_NONE = 0,
+	RULE_COMM,   /* glob over the group leader's comm */
+	RULE_EXE,    /* inode of the executed file */
+	RULE_CGROUP, /* cgroup v2 id at a level; tested at each sample */
+};
+
+struct target_rule {
+	__abi_u32 kind;
+	__abi_u32 cgroup_level;
+	__abi_u64 require; /* attachments that the process must have already; 0: none */
+	__abi_u64 inode;   /* RULE_EXE */
+	__abi_u64 cgroup_id;
+	__abi_u32 dev; /* RULE_EXE: kernel dev_t encoding: major << 20 | minor */
+	__abi_u32 pad;
+	char glob[ABI_GLOB]; /* NUL-terminated; * ? [..] */
+};
+_Static_assert(sizeof(struct target_rule) == 104, "target_rule is part of the BPF ABI");
+
+/* Value of the `processes` hash (key: u32 kernel tgid): attachments by pid, by rule or inherited. */
+struct target_process {
+	__abi_u64 attachments; /* mask */
+	__abi_u64 start_ns;    /* start_boottime of the leader; another one: stale, pid was reused */
+};
+_Static_assert(sizeof(struct target_process) == 16, "target_process is part of the BPF ABI");
+
+/* The one value of the mmapable `control` array; written by the daemon, read by the programs. */
+struct control {
+	__abi_u64 stack_seed;	/* changes when the daemon has forgotten stacks */
+	__abi_u64 all;		/* attachments of --all */
+	__abi_u64 no_children;	/* attachments that children do not inherit */
+	__abi_u64 cgroup_rules; /* attachments with RULE_CGROUP */
+	__abi_u64 exec_rules;	/* attachments with RULE_COMM or RULE_EXE */
+	__abi_u64 set_attachments[ABI_EVENT_SETS];
+	struct target_rule rules[ABI_ATTACHMENTS]; /* by attachment */
+};
+_Static_assert(sizeof(struct control) == 5 * 8 + 8 * 8 + 64 * 104, "control is part of the ABI");
+
+/* ---- accounting ----------------------------------------------------------------------------- */
+
+/* Per event set and CPU, in the mmapable `counters` array; index set * ABI_MAX_CPUS + cpu.
+ * ran = idle + filtered + stored + sum of dropped; triggered - ran = not_run is derived in user space.
+ * `truncated` counts kept samples by reason. */
+struct set_counters {
+	__abi_u64 ran;
+	__abi_u64 idle;
+	__abi_u64 filtered;
+	__abi_u64 stored;
+	__abi_u64 dropped[DROP_COUNT];
+	__abi_u64 truncated[TRUNCATE_COUNT];
+	__abi_u64 user_frames;
+	__abi_u64 kernel_frames;
+	__abi_u64 own_ns; /* time spent in the program */
+	__abi_u64 stacks_sent;
+	__abi_u64 pad[32 - 8 - DROP_COUNT - TRUNCATE_COUNT];
+};
+_Static_assert(sizeof(struct set_counters) == 256, "set_counters is part of the BPF ABI");
+
+#endif

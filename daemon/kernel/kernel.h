@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel side as the rest of the daemon sees it: BPF programs loaded, perf events opened, event
+ * sets switched on and off, targets told to the programs, rings drained. The only room that calls
+ * bpf() and perf_event_open(). Order of the drain: note every BPF ring's producer position, drain all
+ * sideband rings, then hand out samples up to those positions.
+ */
+#ifndef PROFD_KERNEL_KERNEL_H
+#define PROFD_KERNEL_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+#include "base/error.h"
+#include "bpf/abi.h"
+
+struct kernel;
+
+enum sideband_kind { SIDEBAND_MMAP, SIDEBAND_COMM, SIDEBAND_FORK, SIDEBAND_EXIT, SIDEBAND_LOST };
+
+struct sideband_event {
+	enum sideband_kind kind;
+	uint64_t time_ns;
+	uint32_t pid, tid;	 /* of profd's PID namespace; 0: outside of it */
+	uint32_t ppid, ptid;	 /* FORK */
+	const char *text;	 /* COMM: comm, MMAP: path; borrowed */
+	bool exec;		 /* COMM */
+	uint64_t start, length, offset;	   /* MMAP */
+	uint32_t major, minor, prot, flags;
+	uint64_t inode, generation;
+	uint64_t lost;		 /* LOST: records */
+};
+
+struct kernel_callbacks {
+	void (*sideband)(void *userdata, const struct sideband_event *e);
+	/* record->size bytes, checked against the ABI; borrowed */
+	void (*sample)(void *userdata, const struct sample_record *record);
+	void *userdata;
+};
+
+struct kernel_options {
+	uint64_t ring_bytes; /* of each CPU; 0: default; rounded to a power of two of pages */
+	/* Tests only: submit nothing past this many bytes of ring. */
+};
+
+/* Loads the programs and opens the sideband; nothing is sampled yet. On failure the error says which
+ * feature is missing and what to do (EXIT_CODE_KERNEL) or which permission (EXIT_CODE_DENIED). */
+int kernel_new(struct kernel **ret, sd_event *event, const struct kernel_options *options,
+	const struct kernel_callbacks *callbacks, struct error *error);
+struct kernel *kernel_free(struct kernel *k);
+
+/* ---- event sets: one per distinct (event, rate) ---- */
+
+/* Finds or opens the set of this event ("cpu-clock", "cycles", ...) and rate, disabled as long as no
+ * attachment uses it. *ret_set 0..7. -ENOSPC: eight are in use; -EOPNOTSUPP: no such event here. */
+int kernel_set_get(struct kernel *k, const char *event_name, uint32_t freq_hz, unsigned *ret_set,
+	struct error *error);
+/* Adds or removes an attachment bit to/from the set; the last one out closes its events. Counters of
+ * the set stay readable until the set number is taken again. */
+int kernel_set_attach(struct kernel *k, unsigned set, uint64_t attachment_bit);
+void kernel_set_detach(struct kernel *k, unsigned set, uint64_t attachment_bit);
+
+struct kernel_set_info {
+	const char *event; /* NULL: never used */
+	uint32_t freq_hz;
+	bool active;
+	uint64_t period; /* of the event: ns for cpu-clock */
+	uint64_t triggered, not_run;
+	struct set_counters sum; /* over CPUs */
+};
+void kernel_set_info(struct kernel *k, unsigned set, struct kernel_set_info *ret);
+
+/* ---- targets; the daemon's side of bpf/abi.h ---- */
+
+/* `all`, `no_children`, and one rule of an attachment (NULL: none). */
+void kernel_target_all(struct kernel *k, uint64_t attachment_bit, bool on);
+void kernel_target_no_children(struct kernel *k, uint64_t attachment_bit, bool on);
+void kernel_target_rule(struct kernel *k, unsigned attachment, const struct target_rule *rule);
+/* Marks a living process with attachments (added to what it has). start_ns 0: whatever runs under
+ * this pid now. Pids are profd's. */
+int kernel_target_pid(struct kernel *k, uint32_t pid, uint64_t attachment_bits);
+/* The attachments a process has now (0: none). */
+uint64_t kernel_target_of(struct kernel *k, uint32_t pid);
+/* Clears the bits everywhere: rules, all, each marked process. */
+void kernel_target_forget(struct kernel *k, uint64_t attachment_bits);
+
+/* ---- data ---- */
+
+/* Drains what is there, at most about budget_ns; returns 1 when more is waiting, 0 when empty.
+ * Called by kernel's own timer as well (every 100 ms while something is sampled). */
+int kernel_drain(struct kernel *k, uint64_t budget_ns);
+/* The daemon has forgotten stacks: the programs send them again. */
+void kernel_forget_stacks(struct kernel *k);
+/* CPU ns all programs have used together; bytes that maps and rings occupy. */
+uint64_t kernel_bpf_ns(struct kernel *k);
+uint64_t kernel_bytes(struct kernel *k);
+
+/* ---- features ---- */
+
+struct kernel_feature {
+	const char *name;   /* "btf", "perf_cpu_clock", "pmu", "ringbuf", ... */
+	const char *needed; /* what needs it */
+	const char *enable; /* how to have it where it is missing */
+	bool required;	    /* nothing works without */
+	bool present;
+	char detail[128];   /* what the probe saw */
+};
+/* Probes once and caches; the table is static. Needs no struct kernel. */
+const struct kernel_feature *kernel_features(size_t *ret_n);
+
+#endif
