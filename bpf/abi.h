@@ -69,6 +69,7 @@ struct sample_record {
 	__abi_u64 start_ns;	 /* start_boottime of the thread group leader: with tgid the process */
 	__abi_u64 exec_id;	 /* self_exec_id: which program of that process */
 	__abi_u64 cgroup_id;	 /* cgroup v2 id of the task */
+	__abi_u64 attachments;	 /* all that cover the process now: all | its mask | cgroup rules */
 	__abi_u32 tgid, tid;
 	__abi_u32 owner_uid;	 /* or OWNER_NOBODY */
 	__abi_u32 own_ns;	 /* what this sample cost in BPF, up to the submit */
@@ -77,12 +78,12 @@ struct sample_record {
 	__abi_u8 event_set;	 /* index into the sampler's event sets */
 	__abi_u8 truncated;	 /* enum truncate_reason */
 	__abi_u8 has_stack;	 /* frames follow */
-	__abi_u8 user_leaf_bits; /* bit 0: first user frame is a leaf (always today) */
+	__abi_u8 covering_sets;	 /* event sets with an attachment among `attachments`: a mask */
 	__abi_u8 pad[6];
 	char comm[ABI_COMM];	 /* of the thread */
 	__abi_u64 frames[];
 };
-_Static_assert(sizeof(struct sample_record) == 96, "sample_record is part of the BPF ABI");
+_Static_assert(sizeof(struct sample_record) == 104, "sample_record is part of the BPF ABI");
 
 /* ---- targets -------------------------------------------------------------------------------- */
 
