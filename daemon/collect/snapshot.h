@@ -52,6 +52,8 @@ struct snapshot_sample {
 	uint64_t slot_time_ns; /* wall; 0: no label */
 	uint32_t n_frames, pid, tid;
 	uint32_t thread, comm, cgroup; /* text; 0: no label */
+	uint32_t truncated;	       /* text: why the stack is cut; 0: it is whole */
+	uint32_t pad;
 };
 
 #endif

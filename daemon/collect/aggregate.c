@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The aggregator (aggregate.h). Owns stacks, slots and the names of labels. References: a stack entry
+ * that exists and a series that exists each hold one on their process; a series holds one on its entry.
+ * Names are what targets call themselves: bounded, and past the bound a label is left out.
+ */
+#include <errno.h>
+#include <string.h>
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "collect/aggregate.h"
+
+#define MAX_RATES	 4096U
+#define MAX_NAMES	 (256U * 1024U)
+#define MAX_NAME_BYTES	 (16 * MIB)
+#define MAX_CGROUPS	 65536U
+#define SWEEP_NS	 (60 * NS_PER_SEC)
+
+struct cgroup_name {
+	uint64_t id;
+	uint32_t name; /* 0: asked for, not known yet */
+};
+
+struct aggregate {
+	struct aggregate_rooms rooms;
+	struct stack_store *stacks;
+	struct slots *slots;
+	struct locator *locator;
+	struct strings names;
+	struct array rates; /* struct aggregate_rate */
+	struct array cgroups; /* struct cgroup_name */
+	struct table cgroup_index;
+	uint32_t set_rate[ABI_EVENT_SETS];
+	struct aggregate_set_stats sets[ABI_EVENT_SETS];
+	uint64_t bit_samples[ABI_ATTACHMENTS];
+	uint64_t memory_bytes, swept_ns;
+};
+
+static void process_unref(struct aggregate *a, uint32_t process)
+{
+	struct process *p = process_table_get(a->rooms.processes, process);
+	if (p && p->n_refs > 0)
+		p->n_refs--;
+}
+
+static void entry_gone(void *userdata, uint32_t process)
+{
+	process_unref(userdata, process);
+}
+
+static void series_released(void *userdata, const struct series_key *key)
+{
+	struct aggregate *a = userdata;
+	if (stack_unref(a->stacks, key->entry))
+		process_unref(a, key->process);
+	process_unref(a, key->process);
+}
+
+static uint64_t cgroup_hash_of(const void *ctx, uint32_t id)
+{
+	const struct aggregate *a = ctx;
+	return hash_u64(ARRAY_AT(&a->cgroups, struct cgroup_name, id)->id, hash_seed());
+}
+
+static bool cgroup_equal(const void *ctx, uint32_t id, const void *key)
+{
+	const struct aggregate *a = ctx;
+	return ARRAY_AT(&a->cgroups, struct cgroup_name, id)->id == *(const uint64_t *)key;
+}
+
+/* What is called by that cgroup id; a new row when it is met first. NULL: the table is full. */
+static struct cgroup_name *cgroup_get(struct aggregate *a, uint64_t id, bool *ret_new)
+{
+	uint64_t hash = hash_u64(id, hash_seed());
+	uint32_t row = table_find(&a->cgroup_index, hash, &id);
+	*ret_new = row == TABLE_NONE;
+	if (row == TABLE_NONE) {
+		row = (uint32_t)a->cgroups.n;
+		struct cgroup_name *new = array_push(&a->cgroups);
+		if (!new)
+			return NULL;
+		new->id = id;
+		if (table_add(&a->cgroup_index, hash, row) < 0) {
+			a->cgroups.n--;
+			return NULL;
+		}
+	}
+	return ARRAY_AT(&a->cgroups, struct cgroup_name, row);
+}
+
+static void process_read(void *userdata, struct process *p, const struct target_process_info *info)
+{
+	struct aggregate *a = userdata;
+	bool is_new;
+	uint32_t name;
+
+	(void)p;
+	if (!info->cgroup_id || !info->cgroup || !*info->cgroup)
+		return;
+	struct cgroup_name *c = cgroup_get(a, info->cgroup_id, &is_new);
+	if (c && strings_intern(&a->names, info->cgroup, strlen(info->cgroup), &name) >= 0)
+		c->name = name;
+}
+
+int aggregate_new(struct aggregate **ret, const struct aggregate_rooms *rooms, uint64_t history_ns,
+	uint64_t memory_bytes)
+{
+	struct aggregate *a = calloc(1, sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	a->rooms = *rooms;
+	a->memory_bytes = memory_bytes;
+	a->rates = (struct array)ARRAY_INIT(struct aggregate_rate, MAX_RATES);
+	a->cgroups = (struct array)ARRAY_INIT(struct cgroup_name, MAX_CGROUPS);
+	table_init(&a->cgroup_index, MAX_CGROUPS, cgroup_hash_of, cgroup_equal, a);
+	int r = strings_init(&a->names, MAX_NAMES, MAX_NAME_BYTES);
+	if (r >= 0)
+		r = stack_store_new(&a->stacks, memory_bytes);
+	if (r >= 0)
+		r = slots_new(&a->slots, history_ns, series_released, a);
+	if (r >= 0)
+		r = locator_new(&a->locator,
+			&(struct locator_rooms){
+				.stacks = a->stacks,
+				.processes = rooms->processes,
+				.modules = rooms->modules,
+				.io = rooms->io,
+				.symbolizer = rooms->symbolizer,
+				.process_read = process_read,
+				.userdata = a,
+			});
+	if (r < 0) {
+		aggregate_free(a);
+		return r;
+	}
+	*ret = a;
+	return 0;
+}
+
+struct aggregate *aggregate_free(struct aggregate *a)
+{
+	if (!a)
+		return NULL;
+	locator_free(a->locator);
+	slots_free(a->slots);
+	stack_store_free(a->stacks);
+	table_deinit(&a->cgroup_index);
+	array_deinit(&a->cgroups);
+	array_deinit(&a->rates);
+	strings_deinit(&a->names);
+	free(a);
+	return NULL;
+}
+
+int aggregate_set_rate(struct aggregate *a, unsigned event_set, const char *event, uint32_t freq_hz)
+{
+	if (event_set >= ABI_EVENT_SETS)
+		return -EINVAL;
+	ARRAY_EACH(&a->rates, struct aggregate_rate, r) {
+		if (r->freq_hz == freq_hz && strcmp(r->event, event) == 0) {
+			a->set_rate[event_set] =
+				(uint32_t)(r - ARRAY_AT(&a->rates, struct aggregate_rate, 0));
+			return 0;
+		}
+	}
+	struct aggregate_rate *new = array_push(&a->rates);
+	if (!new)
+		return -ENOSPC;
+	snprintf(new->event, sizeof(new->event), "%s", event);
+	new->freq_hz = freq_hz;
+	new->period_ns = NS_PER_SEC / freq_hz;
+	a->set_rate[event_set] = (uint32_t)(a->rates.n - 1);
+	return 0;
+}
+
+/* Is a higher rate of the same event kept for this process at this time? */
+static bool superseded(const struct aggregate *a, const struct sample_record *record)
+{
+	const struct aggregate_rate *own = aggregate_rate(a, a->set_rate[record->event_set]);
+	for (unsigned set = 0; set < ABI_EVENT_SETS; set++) {
+		if (set == record->event_set || !(record->covering_sets & (1U << set)))
+			continue;
+		const struct aggregate_rate *other = aggregate_rate(a, a->set_rate[set]);
+		if (strcmp(own->event, other->event) == 0 && other->freq_hz > own->freq_hz)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t name_of(struct aggregate *a, const char *text, size_t max)
+{
+	uint32_t name;
+	return strings_intern(&a->names, text, strnlen(text, max), &name) < 0 ? 0 : name;
+}
+
+static uint32_t cgroup_of(struct aggregate *a, struct process *p, uint64_t id)
+{
+	bool is_new;
+	if (!id)
+		return 0;
+	struct cgroup_name *c = cgroup_get(a, id, &is_new);
+	if (!c)
+		return 0;
+	uint32_t name = c->name;
+	if (is_new)
+		locator_ask(a->locator, p);
+	return name;
+}
+
+/* The stack entry of the record, current and located or waiting. 0 or a drop reason's errno. */
+static int entry_of(struct aggregate *a, struct process *p, const struct sample_record *record,
+	uint32_t *ret)
+{
+	uint32_t entry = stack_find(a->stacks, p->id, record->exec_id, record->stack_hash);
+	if (entry == STACK_NONE) {
+		if (!record->has_stack)
+			return -ENOKEY;
+		int r = stack_add(a->stacks, p->id, record, &entry);
+		if (r < 0)
+			return r;
+		p->n_refs++;
+	}
+	return locator_update(a->locator, p, entry, record->time_ns, ret);
+}
+
+static void drop(struct aggregate *a, const struct sample_record *record, enum drop_reason reason)
+{
+	a->sets[record->event_set].dropped[reason]++;
+}
+
+void aggregate_sample(struct aggregate *a, const struct sample_record *record)
+{
+	if (record->event_set >= ABI_EVENT_SETS || a->rates.n == 0)
+		return;
+	struct process *p =
+		process_table_find(a->rooms.processes, record->tgid, record->time_ns, true);
+	if (!p) {
+		drop(a, record, DROP_PROCESS_TABLE);
+		return;
+	}
+	if (!p->start_boottime_ns)
+		p->start_boottime_ns = record->start_ns;
+
+	uint32_t entry;
+	int r = entry_of(a, p, record, &entry);
+	if (r < 0) {
+		drop(a, record, r == -ENOKEY ? DROP_STACK_UNKNOWN : DROP_MEMORY);
+		return;
+	}
+	for (uint64_t bits = record->attachments; bits; bits &= bits - 1)
+		a->bit_samples[__builtin_ctzll(bits)]++;
+	if (superseded(a, record)) {
+		a->sets[record->event_set].superseded++;
+		return;
+	}
+	struct series_key key = {
+		.process = p->id,
+		.tid = record->tid,
+		.entry = entry,
+		.thread = name_of(a, record->comm, ABI_COMM),
+		.comm = name_of(a, p->comm, sizeof(p->comm)),
+		.cgroup = cgroup_of(a, p, record->cgroup_id),
+		.owner_uid = record->owner_uid,
+		.rate = a->set_rate[record->event_set],
+		.attachments = record->attachments,
+	};
+	stack_ref(a->stacks, entry);
+	p->n_refs++;
+	bool is_new = false;
+	r = slots_count(a->slots, &key, record->time_ns, &is_new);
+	if (r < 0)
+		drop(a, record, DROP_MEMORY);
+	if (r < 0 || !is_new) {
+		p->n_refs--;
+		if (stack_unref(a->stacks, entry))
+			p->n_refs--;
+	}
+}
+
+void aggregate_split(struct aggregate *a, uint64_t now_ns)
+{
+	(void)slots_split(a->slots, now_ns);
+}
+
+bool aggregate_maintain(struct aggregate *a, uint64_t now_ns)
+{
+	slots_expire(a->slots, now_ns);
+	bool tight = false;
+	while (aggregate_bytes(a) > a->memory_bytes - a->memory_bytes / 8) {
+		tight = true;
+		if (!slots_drop_oldest(a->slots))
+			break;
+	}
+	if (!tight && now_ns < a->swept_ns + SWEEP_NS)
+		return false;
+	uint64_t before = tight ? now_ns : (now_ns > SWEEP_NS ? now_ns - SWEEP_NS : 0);
+	a->swept_ns = now_ns;
+	return stack_sweep(a->stacks, before, entry_gone, a) > 0;
+}
+
+const struct aggregate_set_stats *aggregate_set_stats(const struct aggregate *a, unsigned event_set)
+{
+	return &a->sets[event_set];
+}
+
+uint64_t aggregate_bit_samples(const struct aggregate *a, unsigned bit)
+{
+	return a->bit_samples[bit];
+}
+
+void aggregate_clear_bit(struct aggregate *a, unsigned bit)
+{
+	a->bit_samples[bit] = 0;
+}
+
+size_t aggregate_bytes(const struct aggregate *a)
+{
+	return stack_store_bytes(a->stacks) + slots_bytes(a->slots) + strings_bytes(&a->names) +
+	       array_bytes(&a->cgroups);
+}
+
+uint64_t aggregate_from_ns(const struct aggregate *a)
+{
+	const struct slot *first = slots_at(a->slots, 0);
+	return first ? first->from_ns : 0;
+}
+
+struct slots *aggregate_slots(const struct aggregate *a)
+{
+	return a->slots;
+}
+
+struct stack_store *aggregate_stacks(const struct aggregate *a)
+{
+	return a->stacks;
+}
+
+struct locator *aggregate_locator(const struct aggregate *a)
+{
+	return a->locator;
+}
+
+const struct aggregate_rate *aggregate_rate(const struct aggregate *a, uint32_t rate)
+{
+	return ARRAY_AT(&a->rates, struct aggregate_rate, rate);
+}
+
+uint32_t aggregate_n_rates(const struct aggregate *a)
+{
+	return (uint32_t)a->rates.n;
+}
+
+const char *aggregate_name(const struct aggregate *a, uint32_t name)
+{
+	return strings_get(&a->names, name, NULL);
+}

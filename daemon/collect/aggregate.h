@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Samples in, series and slots out: the one aggregator. Each sample is given its process (by time), its
+ * stack (by hash), its labels and its slot. What cannot be kept is counted under a drop reason, by
+ * event set. Bounded by Memory=: the oldest slots go first.
+ *
+ * Order: sideband events up to a sample's time must be in the process table before the sample.
+ */
+#ifndef PROFD_COLLECT_AGGREGATE_H
+#define PROFD_COLLECT_AGGREGATE_H
+
+#include "base/table.h"
+#include "bpf/abi.h"
+#include "collect/locate.h"
+#include "collect/slots.h"
+#include "collect/stack.h"
+
+struct aggregate;
+
+struct aggregate_rooms { /* borrowed */
+	struct process_table *processes;
+	struct module_table *modules;
+	struct target_io *io;
+	struct symbolizer *symbolizer;
+};
+
+/* An (event, frequency) that was sampled; a series names one. */
+struct aggregate_rate {
+	char event[32];
+	uint32_t freq_hz;
+	uint64_t period_ns; /* CPU time that one sample stands for */
+};
+
+int aggregate_new(struct aggregate **ret, const struct aggregate_rooms *rooms, uint64_t history_ns,
+	uint64_t memory_bytes);
+struct aggregate *aggregate_free(struct aggregate *a);
+
+/* Says what an event set of the kernel stands for from now on. 0 or -ENOSPC. */
+int aggregate_set_rate(struct aggregate *a, unsigned event_set, const char *event, uint32_t freq_hz);
+/* One sample; the record was checked by kernel/. */
+void aggregate_sample(struct aggregate *a, const struct sample_record *record);
+/* An exact boundary now. */
+void aggregate_split(struct aggregate *a, uint64_t now_ns);
+/* Every second or so: history, memory; true when stacks were forgotten, so that the programs must be told
+ * (kernel_forget_stacks). Call it with the rings drained. */
+bool aggregate_maintain(struct aggregate *a, uint64_t now_ns);
+
+struct aggregate_set_stats {
+	uint64_t dropped[DROP_COUNT]; /* of what BPF counted as stored */
+	uint64_t superseded; /* a higher rate covered the process at that time: kept there instead */
+};
+const struct aggregate_set_stats *aggregate_set_stats(const struct aggregate *a, unsigned event_set);
+/* Samples that an attachment bit got since aggregate_clear_bit(). */
+uint64_t aggregate_bit_samples(const struct aggregate *a, unsigned bit);
+void aggregate_clear_bit(struct aggregate *a, unsigned bit);
+size_t aggregate_bytes(const struct aggregate *a);
+/* How far back one can ask; 0: nothing held. */
+uint64_t aggregate_from_ns(const struct aggregate *a);
+
+/* For dumps (same room). */
+struct slots *aggregate_slots(const struct aggregate *a);
+struct stack_store *aggregate_stacks(const struct aggregate *a);
+struct locator *aggregate_locator(const struct aggregate *a);
+const struct aggregate_rate *aggregate_rate(const struct aggregate *a, uint32_t rate);
+uint32_t aggregate_n_rates(const struct aggregate *a);
+const char *aggregate_name(const struct aggregate *a, uint32_t name);
+
+#endif

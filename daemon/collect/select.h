@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The first half of a dump: which series in which span, summed. Works in bounded steps while samples go
+ * on arriving; what it has selected is held by reference.
+ */
+#ifndef PROFD_COLLECT_SELECT_H
+#define PROFD_COLLECT_SELECT_H
+
+#include "collect/aggregate.h"
+
+struct selected {
+	uint64_t count;
+	uint64_t slot_ns; /* start of its slot, with `slots`; else 0 */
+	uint32_t series;
+	uint32_t pad;
+};
+
+struct selection {
+	struct aggregate *aggregate; /* borrowed */
+	uint64_t from_ns, until_ns;  /* asked for; 0: no bound */
+	bool slots;
+	/* Does the series belong to what was asked for, by target and by authorization? */
+	bool (*matches)(void *userdata, const struct series_key *key);
+	void *userdata;
+	uint64_t next_sequence; /* of the slot to look at next */
+	struct array rows;	/* struct selected */
+	struct array row_of;	/* uint32_t by series: row + 1; 0: not met, UINT32_MAX: does not match */
+	uint64_t got_from_ns, got_until_ns; /* of the slots used */
+	uint64_t samples;
+	bool done;
+};
+
+/* The slots whose middle lies in [from, until). */
+void selection_init(struct selection *s, struct aggregate *a, uint64_t from_ns, uint64_t until_ns,
+	bool slots, bool (*matches)(void *userdata, const struct series_key *key), void *userdata);
+/* Frees and lets go of the series. */
+void selection_deinit(struct selection *s);
+/* Goes on for about budget_ns; done says whether it is through. 0, -ENOMEM. */
+int selection_step(struct selection *s, uint64_t budget_ns);
+
+#endif

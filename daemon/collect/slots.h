@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What was counted when. A series is everything that tells two samples apart but time: process, thread,
+ * stack, labels, owner, rate. A slot is a span of time, normally one second, and the count of each
+ * series in it. A slot ends early where something asked for an exact boundary (an attach, a detach, the
+ * ends of `dump --seconds`).
+ *
+ * Series are counted by reference (slots and running dumps) and reused; the oldest slots go when
+ * the history is too long or the memory short. Times are CLOCK_MONOTONIC ns.
+ */
+#ifndef PROFD_COLLECT_SLOTS_H
+#define PROFD_COLLECT_SLOTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/table.h"
+
+#define SERIES_NONE UINT32_MAX
+
+struct series_key {
+	uint32_t process; /* process.id */
+	uint32_t tid;
+	uint32_t entry;	     /* stack.h */
+	uint32_t thread, comm, cgroup; /* names of the aggregate */
+	uint32_t owner_uid;  /* OWNER_NOBODY: of nobody but root */
+	uint32_t rate;	     /* aggregate.h: event, frequency, period */
+	uint64_t attachments; /* bits that covered it */
+};
+
+struct series {
+	struct series_key key;
+	uint32_t n_refs; /* 0: free */
+	uint32_t last_position;
+	uint64_t last_slot; /* sequence number: where it is counted in that slot */
+};
+
+struct slot_count {
+	uint32_t series, count;
+};
+
+struct slot {
+	uint64_t sequence, from_ns, until_ns;
+	struct array counts; /* struct slot_count */
+};
+
+struct slots;
+
+/* released(): a series was freed; what its key refers to can go. */
+int slots_new(struct slots **ret, uint64_t history_ns,
+	void (*released)(void *userdata, const struct series_key *key), void *userdata);
+struct slots *slots_free(struct slots *s);
+size_t slots_bytes(const struct slots *s);
+
+/* Adds one to a series at a time. *ret_new: the series did not exist (then its key's references are now
+ * the slots'; else they stay the caller's). 0, -ENOMEM, -ENOSPC; -ESTALE: older than all that is held. */
+int slots_count(struct slots *s, const struct series_key *key, uint64_t time_ns, bool *ret_new);
+/* A boundary at now_ns: what comes later goes into another slot. */
+int slots_split(struct slots *s, uint64_t now_ns);
+/* Drops what is older than the history allows. */
+void slots_expire(struct slots *s, uint64_t now_ns);
+/* Drops the oldest slot unless it is the last one. False: nothing to drop. */
+bool slots_drop_oldest(struct slots *s);
+
+/* Slots in order of time; NULL past the end. Moves when a sample arrives. */
+const struct slot *slots_at(const struct slots *s, size_t i);
+size_t slots_n(const struct slots *s);
+const struct series *slots_series(const struct slots *s, uint32_t series);
+uint32_t slots_n_series(const struct slots *s); /* ids are below */
+void slots_ref(struct slots *s, uint32_t series);
+void slots_unref(struct slots *s, uint32_t series);
+
+#endif
