@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bounded reading and writing of bytes. A reader never reads past its end: after the first failure it
- * is `bad`, every further read gives 0, and the caller tests once at the end. A writer grows up to
- * the maximum it was made with; after a failure it is `bad` with the errno kept. Integers are
+ * Bounded reading and writing of bytes. A reader never reads past its end: after the first failure
+ * it is `bad`, every further read gives 0, and the caller tests once at the end. A writer grows up
+ * to the maximum it was made with; after a failure it is `bad` with the errno kept. Integers are
  * little-endian.
  */
 #ifndef PROFD_BASE_BYTES_H
@@ -17,7 +17,10 @@ struct reader {
 	bool bad;
 };
 
-#define READER_INIT(p, n) { .start = (p), .at = (p), .end = (const uint8_t *)(p) + (n) }
+#define READER_INIT(p, n)                                                  \
+	{                                                                  \
+		.start = (p), .at = (p), .end = (const uint8_t *)(p) + (n) \
+	}
 
 static inline size_t reader_left(const struct reader *r)
 {
@@ -48,7 +51,10 @@ struct writer {
 	int bad; /* 0, -ENOMEM or -E2BIG */
 };
 
-#define WRITER_INIT(max_) { .max = (max_) }
+#define WRITER_INIT(max_)     \
+	{                     \
+		.max = (max_) \
+	}
 
 void writer_deinit(struct writer *w);
 /* Reserves n bytes at the end and returns them, NULL on failure (then w->bad is set). */

@@ -10,31 +10,31 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CLEANUP(f) __attribute__((cleanup(f)))
-#define _cleanup_free_ CLEANUP(free_p)
-#define _cleanup_close_ CLEANUP(close_p)
+#define CLEANUP(f)	 __attribute__((cleanup(f)))
+#define _cleanup_free_	 CLEANUP(free_p)
+#define _cleanup_close_	 CLEANUP(close_p)
 #define _cleanup_fclose_ CLEANUP(fclose_p)
 
 /* Defines thing_freep() for use with CLEANUP out of a thing_free() that takes NULL. */
-#define DEFINE_CLEANUP(type, free_fn)                                                              \
-	static inline void free_fn##p(type *p)                                                     \
-	{                                                                                          \
-		if (*p)                                                                            \
-			free_fn(*p);                                                               \
+#define DEFINE_CLEANUP(type, free_fn)          \
+	static inline void free_fn##p(type *p) \
+	{                                      \
+		if (*p)                        \
+			free_fn(*p);           \
 	}
 
-#define TAKE_PTR(p)                                                                                \
-	({                                                                                         \
-		__typeof__(p) take_tmp_ = (p);                                                     \
-		(p) = NULL;                                                                        \
-		take_tmp_;                                                                         \
+#define TAKE_PTR(p)                            \
+	({                                     \
+		__typeof__(p) take_tmp_ = (p); \
+		(p) = NULL;                    \
+		take_tmp_;                     \
 	})
 
-#define TAKE_FD(fd)                                                                                \
-	({                                                                                         \
-		int take_tmp_ = (fd);                                                              \
-		(fd) = -1;                                                                         \
-		take_tmp_;                                                                         \
+#define TAKE_FD(fd)                   \
+	({                            \
+		int take_tmp_ = (fd); \
+		(fd) = -1;            \
+		take_tmp_;            \
 	})
 
 static inline void free_p(void *p)

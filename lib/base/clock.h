@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Time is CLOCK_MONOTONIC nanoseconds inside; wall clock only at the edge. Spans and points are read
- * as systemd.time(7) has them.
+ * Time is CLOCK_MONOTONIC nanoseconds inside; wall clock only at the edge. Spans and points are
+ * read as systemd.time(7) has them.
  */
 #ifndef PROFD_BASE_CLOCK_H
 #define PROFD_BASE_CLOCK_H

@@ -29,10 +29,13 @@ struct error {
 	char text[512];	     /* one line without newline, no trailing period needed */
 };
 
-#define ERROR_INIT { .code = EXIT_CODE_OK }
+#define ERROR_INIT                   \
+	{                            \
+		.code = EXIT_CODE_OK \
+	}
 
-/* Sets *e (where e is not NULL and not set yet) and returns `r` unchanged. Control characters in the
- * text are replaced by '?'. */
+/* Sets *e (where e is not NULL and not set yet) and returns `r` unchanged. Control characters in
+ * the text are replaced by '?'. */
 int error_set(struct error *e, int r, enum exit_code code, const char *format, ...) PRINTF(4, 5);
 
 #endif

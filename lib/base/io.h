@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small I/O helpers: whole reads and writes, memfds, fds over Unix sockets. All restart on EINTR. */
+/* Small I/O helpers: whole reads and writes, memfds, fds over sockets. All restart on EINTR. */
 #ifndef PROFD_BASE_IO_H
 #define PROFD_BASE_IO_H
 
@@ -27,11 +27,12 @@ int io_regular_size(int fd, size_t max, size_t *ret_n);
 ssize_t io_send_fds(int sock, const void *p, size_t n, const int *fds, size_t n_fds, int flags);
 /* One recvmsg; the descriptors that arrive are close-on-exec and the caller's; those beyond max_fds
  * are closed. Bytes read (0: end) or -errno; -EMSGSIZE for a truncated datagram. */
-ssize_t io_recv_fds(int sock, void *p, size_t n, int *ret_fds, size_t max_fds, size_t *ret_n_fds,
-	int flags);
+ssize_t io_recv_fds(
+	int sock, void *p, size_t n, int *ret_fds, size_t max_fds, size_t *ret_n_fds, int flags);
 
 /* Writes p to a new file that replaces `path` only when whole. An existing one is kept as PATH.old
- * with keep_old. 0 or -errno; nothing is left behind on failure. */
+ * with keep_old. 0 or -errno; nothing is left behind on failure. A device, pipe or socket of that
+ * name is written to instead. */
 int io_replace_file(const char *path, const void *p, size_t n, bool keep_old);
 
 /* Copies s to out (n bytes with NUL), with control characters, invalid UTF-8 and terminal escapes

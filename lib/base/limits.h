@@ -13,16 +13,16 @@
 /* sampling */
 #define LIMIT_FREQ_MIN_HZ 1U
 #define LIMIT_FREQ_MAX_HZ 10000U
-#define LIMIT_EVENT_SETS  8U  /* distinct (event, rate) pairs at once; matches bpf/abi.h */
-#define LIMIT_ATTACHMENTS 64U /* at once; one bit each in bpf/abi.h */
-#define LIMIT_PIDS        4096U /* pids named in one target */
+#define LIMIT_EVENT_SETS  8U	/* distinct (event, rate) pairs at once; matches bpf/abi.h */
+#define LIMIT_ATTACHMENTS 64U	/* at once; one bit each in bpf/abi.h */
+#define LIMIT_PIDS	  4096U /* pids named in one target */
 
 /* processes */
-#define LIMIT_PROCESSES	      65536U	  /* processes known at once */
-#define LIMIT_MAPPINGS	      65536U	  /* executable mappings of one process */
-#define LIMIT_MODULES	      65536U	  /* distinct mapped files and pseudo-modules */
-#define LIMIT_MODULE_FDS      4096U	  /* files held open for symbolizing later */
-#define LIMIT_PROC_FILE_BYTES (32 * MIB)  /* one /proc/PID file */
+#define LIMIT_PROCESSES	      65536U	 /* processes known at once */
+#define LIMIT_MAPPINGS	      65536U	 /* executable mappings of one process */
+#define LIMIT_MODULES	      65536U	 /* distinct mapped files and pseudo-modules */
+#define LIMIT_MODULE_FDS      4096U	 /* files held open for symbolizing later */
+#define LIMIT_PROC_FILE_BYTES (32 * MIB) /* one /proc/PID file */
 #define LIMIT_PATH	      4096U
 
 /* files that a target wrote */
@@ -56,7 +56,7 @@
 #define LIMIT_OUT_QUEUE_BYTES	  (1 * MIB)
 
 /* profiles that are read */
-#define LIMIT_PROFILE_BYTES   (8 * GIB)	 /* after gunzip */
+#define LIMIT_PROFILE_BYTES   (8 * GIB) /* after gunzip */
 #define LIMIT_PROFILE_STRINGS 67108864U
 
 #endif

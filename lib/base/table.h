@@ -2,13 +2,14 @@
 /*
  * Bounded containers.
  *
- * `struct array`: growing array of equal elements, at most `max` of them. Pointers into it move on push.
- * `struct table`: open-addressing index from a 64-bit hash to a 32-bit id; the entries themselves live
- * with the caller, who tells equal entries apart. Linear probing, load at most 7/10, deletion by
- * backward shift. At most `max` entries.
- * `struct strings`: interned byte strings with ids 0..n-1; id 0 is the empty string.
+ * `struct array`: growing array of equal elements, at most `max` of them. Pointers into it move on
+ * push. `struct table`: open-addressing index from a 64-bit hash to a 32-bit id; the entries
+ * themselves live with the caller, who tells equal entries apart. Linear probing, load at most
+ * 7/10, deletion by backward shift. At most `max` entries. `struct strings`: interned byte strings
+ * with ids 0..n-1; id 0 is the empty string.
  *
- * Hashes of what a target chooses are seeded (hash_seed), so that a target cannot make a table slow.
+ * Hashes of what a target chooses are seeded (hash_seed), so that a target cannot make a table
+ * slow.
  */
 #ifndef PROFD_BASE_TABLE_H
 #define PROFD_BASE_TABLE_H
@@ -21,9 +22,12 @@ struct array {
 	void *data; /* owned */
 	size_t n, allocated, max, size;
 };
-#define ARRAY_INIT(type, max_) { .size = sizeof(type), .max = (max_) }
-#define ARRAY_AT(a, type, i)   (&((type *)(a)->data)[i])
-#define ARRAY_EACH(a, type, it)                                                                    \
+#define ARRAY_INIT(type, max_)                      \
+	{                                           \
+		.size = sizeof(type), .max = (max_) \
+	}
+#define ARRAY_AT(a, type, i) (&((type *)(a)->data)[i])
+#define ARRAY_EACH(a, type, it) \
 	for (type *it = (a)->data, *it##_end = it + (a)->n; it < it##_end; it++)
 
 void array_deinit(struct array *a);
