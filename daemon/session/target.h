@@ -11,10 +11,12 @@
 #include "base/error.h"
 
 #define TARGET_MAX_PATTERNS 64
+#define TARGET_MAX_PIDFDS   64 /* held by one spec; of further pids only the number is kept */
 
 struct target_pid {
 	uint32_t pid; /* in profd's PID namespace */
-	int pidfd;    /* owned; -1 where the peer sent none and none could be opened */
+	int pidfd;    /* owned; -1 where the peer sent none and none could be opened, and past
+			 TARGET_MAX_PIDFDS */
 };
 
 struct target_spec {
@@ -30,8 +32,8 @@ struct target_spec {
 
 /* wire: Profd__V1__Target; fds: those that came with the frame, in the order of proto/profd.proto,
  * consumed. -EINVAL with EXIT_CODE_USAGE, -ESRCH with EXIT_CODE_NO_TARGET ("no process 1234"). */
-struct _Profd__V1__Target;
-int target_spec_from_wire(struct target_spec *ret, const struct _Profd__V1__Target *wire, int *fds,
+struct Profd__V1__Target;
+int target_spec_from_wire(struct target_spec *ret, const struct Profd__V1__Target *wire, int *fds,
 	size_t n_fds, struct error *error);
 void target_spec_deinit(struct target_spec *t);
 bool target_spec_empty(const struct target_spec *t);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the list of attachments, their ids and bits, and the quota of each uid. Does not know what
+ * makes an attachment collect anything.
+ *
+ * Invariants: an id is never given twice; a bit is held by one attachment at a time; the list is in
+ * order of id; no uid but 0 holds more than max_per_uid. What the configuration collects by itself
+ * (from_config) is nobody's: it counts against no quota, and a request does not find it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/limits.h"
+#include "session/attachment.h"
+
+_Static_assert(LIMIT_ATTACHMENTS <= 64, "an attachment is a bit of a 64-bit mask");
+
+struct attachment_table {
+	struct attachment *list[LIMIT_ATTACHMENTS]; /* owned, by id */
+	size_t n;
+	uint64_t last_id, bits;
+	unsigned max_per_uid;
+};
+
+int attachment_table_new(struct attachment_table **ret, unsigned max_per_uid)
+{
+	struct attachment_table *t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->max_per_uid = max_per_uid;
+	*ret = t;
+	return 0;
+}
+
+static void attachment_free(struct attachment *a)
+{
+	target_spec_deinit(&a->target);
+	free(a);
+}
+
+struct attachment_table *attachment_table_free(struct attachment_table *t)
+{
+	if (!t)
+		return NULL;
+	for (size_t i = 0; i < t->n; i++)
+		attachment_free(t->list[i]);
+	free(t);
+	return NULL;
+}
+
+static unsigned free_bit(const struct attachment_table *t)
+{
+	unsigned bit = 0;
+
+	while (t->bits >> bit & 1)
+		bit++;
+	return bit;
+}
+
+int attachment_table_add(struct attachment_table *t, struct target_spec *target, uint32_t owner_uid,
+	struct attachment **ret, bool *ret_updated, struct error *error)
+{
+	unsigned owned = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct attachment *a = t->list[i];
+		if (a->owner_uid != owner_uid || a->from_config)
+			continue;
+		owned++;
+		if (target_spec_equal(&a->target, target)) {
+			*ret = a;
+			*ret_updated = true;
+			return 0;
+		}
+	}
+	if (owner_uid != 0 && owned >= t->max_per_uid)
+		return error_set(error, -EDQUOT, EXIT_CODE_FAILED,
+			"uid %u has %u attachments, at most %u: detach one first (profctl ps)",
+			owner_uid, owned, t->max_per_uid);
+	if (t->n >= LIMIT_ATTACHMENTS)
+		return error_set(error, -ENOSPC, EXIT_CODE_FAILED,
+			"all %u attachments are taken: detach one first (profctl ps)",
+			LIMIT_ATTACHMENTS);
+
+	struct attachment *a = calloc(1, sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	a->id = ++t->last_id;
+	a->bit = free_bit(t);
+	a->target = *target;
+	a->owner_uid = owner_uid;
+	*target = (struct target_spec){ 0 };
+	t->bits |= 1ULL << a->bit;
+	t->list[t->n++] = a;
+	*ret = a;
+	*ret_updated = false;
+	return 0;
+}
+
+void attachment_table_remove(struct attachment_table *t, struct attachment *a)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->list[i] != a)
+			continue;
+		t->n--;
+		memmove(&t->list[i], &t->list[i + 1], (t->n - i) * sizeof(t->list[0]));
+		t->bits &= ~(1ULL << a->bit);
+		attachment_free(a);
+		return;
+	}
+}
+
+struct attachment *attachment_table_by_id(struct attachment_table *t, uint64_t id)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->list[i]->id == id)
+			return t->list[i];
+	return NULL;
+}
+
+struct attachment *attachment_table_by_bit(struct attachment_table *t, unsigned bit)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->list[i]->bit == bit)
+			return t->list[i];
+	return NULL;
+}
+
+struct attachment *attachment_table_at(struct attachment_table *t, size_t n)
+{
+	return n < t->n ? t->list[n] : NULL;
+}
