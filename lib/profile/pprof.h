@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * profile.proto on the wire, gzipped or not: a bounded streaming codec. The decoder takes any input:
- * what is not a profile is -EBADMSG with a line that says where and why; memory is bounded by
- * LIMIT_PROFILE_BYTES after gunzip and by what the profile really holds.
+ * profile.proto on the wire, gzipped or not: a bounded streaming codec. The decoder takes any
+ * input: what is not a profile is -EBADMSG with a line that says where and why; memory is bounded
+ * by LIMIT_PROFILE_BYTES after gunzip and by what the profile really holds.
  */
 #ifndef PROFD_PROFILE_PPROF_H
 #define PROFD_PROFILE_PPROF_H

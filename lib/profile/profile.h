@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The profile model: profile.proto (github.com/google/pprof/blob/main/proto/profile.proto) in memory,
- * column by column, made for ten million samples. Everything is referred to by index; index 0 of
- * strings is "". Locations, functions and mappings here are 0-based (ids in the file are index + 1;
- * PROFILE_NONE: none). Pure: no I/O.
+ * The profile model: profile.proto (github.com/google/pprof/blob/main/proto/profile.proto) in
+ * memory, column by column, made for ten million samples. Everything is referred to by index; index
+ * 0 of strings is "". Locations, functions and mappings here are 0-based (ids in the file are index
+ * + 1; PROFILE_NONE: none). Pure: no I/O.
  */
 #ifndef PROFD_PROFILE_PROFILE_H
 #define PROFD_PROFILE_PROFILE_H
@@ -49,9 +49,9 @@ struct profile_label {
 	int64_t num;
 };
 
-/* Samples are columns: of sample i, locations[stack_of[i]] is the leaf. Equal stacks and equal label
- * sets are stored once: a stack id names a span of `stack_locations`, a label-set id a span of
- * `labels`; stack 0 is empty, label set 0 is empty. */
+/* Samples are columns: of sample i, locations[stack_of[i]] is the leaf. Equal stacks and equal
+ * label sets are stored once: a stack id names a span of `stack_locations`, a label-set id a span
+ * of `labels`; stack 0 is empty, label set 0 is empty. */
 struct profile_span {
 	uint64_t first;
 	uint32_t n;
@@ -64,7 +64,7 @@ struct profile {
 	struct profile_value_type period_type;
 	int64_t period, time_nanos, duration_nanos;
 	uint32_t default_sample_type, drop_frames, keep_frames, doc_url; /* strings, 0: none */
-	struct array comments;	      /* uint32_t string */
+	struct array comments;						 /* uint32_t string */
 	struct array mappings;	      /* struct profile_mapping */
 	struct array functions;	      /* struct profile_function */
 	struct array lines;	      /* struct profile_line */
@@ -90,6 +90,35 @@ static inline const char *profile_text(const struct profile *p, uint32_t string)
 	return strings_get(&p->strings, string, NULL);
 }
 
+/* Borrowed spans; NULL with *ret_n 0 for an empty one. The index must be in range. */
+static inline const uint32_t *profile_stack(
+	const struct profile *p, uint32_t stack, uint32_t *ret_n)
+{
+	const struct profile_span *s = ARRAY_AT(&p->stacks, struct profile_span, stack);
+	*ret_n = s->n;
+	return s->n ? ARRAY_AT(&p->stack_locations, uint32_t, s->first) : NULL;
+}
+static inline const struct profile_label *profile_label_set(
+	const struct profile *p, uint32_t set, uint32_t *ret_n)
+{
+	const struct profile_span *s = ARRAY_AT(&p->label_sets, struct profile_span, set);
+	*ret_n = s->n;
+	return s->n ? ARRAY_AT(&p->labels, struct profile_label, s->first) : NULL;
+}
+static inline const struct profile_line *profile_lines(
+	const struct profile *p, uint32_t location, uint32_t *ret_n)
+{
+	const struct profile_location *l =
+		ARRAY_AT(&p->locations, struct profile_location, location);
+	*ret_n = l->n_lines;
+	return l->n_lines ? ARRAY_AT(&p->lines, struct profile_line, l->first_line) : NULL;
+}
+/* The n_types values of a sample; NULL when there are no types. */
+static inline const int64_t *profile_values(const struct profile *p, size_t sample)
+{
+	return p->n_types ? ARRAY_AT(&p->values, int64_t, sample * p->n_types) : NULL;
+}
+
 /* ---- building; all: 0, -ENOMEM, -E2BIG, -EINVAL for an index that does not exist ---- */
 
 int profile_add_string(struct profile *p, const char *text, uint32_t *ret);
@@ -107,7 +136,8 @@ int profile_add_location(struct profile *p, uint64_t address, uint32_t mapping,
 int profile_add_stack(struct profile *p, const uint32_t *locations, uint32_t n, uint32_t *ret);
 int profile_add_label_set(
 	struct profile *p, const struct profile_label *labels, uint32_t n, uint32_t *ret);
-/* values: n_types of them. With `merge` an existing sample of the same stack and labels is added to. */
+/* values: n_types of them. With `merge` an existing sample of the same stack and labels is added
+ * to. */
 int profile_add_sample(
 	struct profile *p, uint32_t stack, uint32_t label_set, const int64_t *values, bool merge);
 
