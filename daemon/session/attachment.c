@@ -58,6 +58,29 @@ static unsigned free_bit(const struct attachment_table *t)
 	return bit;
 }
 
+/* Moves the target in. */
+static int attachment_new(struct attachment_table *t, struct target_spec *target,
+	uint32_t owner_uid, struct attachment **ret, struct error *error)
+{
+	if (t->bits == UINT64_MAX)
+		return error_set(error, -ENOSPC, EXIT_CODE_FAILED,
+			"all %u attachments are taken: detach one first (profctl ps)",
+			LIMIT_ATTACHMENTS);
+	struct attachment *a = calloc(1, sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	a->id = ++t->last_id;
+	a->bit = free_bit(t);
+	a->bits = 1ULL << a->bit;
+	a->target = *target;
+	a->owner_uid = owner_uid;
+	*target = (struct target_spec){ 0 };
+	t->bits |= a->bits;
+	t->list[t->n++] = a;
+	*ret = a;
+	return 0;
+}
+
 int attachment_table_add(struct attachment_table *t, struct target_spec *target, uint32_t owner_uid,
 	struct attachment **ret, bool *ret_updated, struct error *error)
 {
@@ -65,7 +88,7 @@ int attachment_table_add(struct attachment_table *t, struct target_spec *target,
 
 	for (size_t i = 0; i < t->n; i++) {
 		struct attachment *a = t->list[i];
-		if (a->owner_uid != owner_uid || a->from_config)
+		if (a->owner_uid != owner_uid || a->from_config || a->transient)
 			continue;
 		owned++;
 		if (target_spec_equal(&a->target, target)) {
@@ -78,23 +101,29 @@ int attachment_table_add(struct attachment_table *t, struct target_spec *target,
 		return error_set(error, -EDQUOT, EXIT_CODE_FAILED,
 			"uid %u has %u attachments, at most %u: detach one first (profctl ps)",
 			owner_uid, owned, t->max_per_uid);
-	if (t->n >= LIMIT_ATTACHMENTS)
-		return error_set(error, -ENOSPC, EXIT_CODE_FAILED,
-			"all %u attachments are taken: detach one first (profctl ps)",
-			LIMIT_ATTACHMENTS);
-
-	struct attachment *a = calloc(1, sizeof(*a));
-	if (!a)
-		return -ENOMEM;
-	a->id = ++t->last_id;
-	a->bit = free_bit(t);
-	a->target = *target;
-	a->owner_uid = owner_uid;
-	*target = (struct target_spec){ 0 };
-	t->bits |= 1ULL << a->bit;
-	t->list[t->n++] = a;
-	*ret = a;
+	int r = attachment_new(t, target, owner_uid, ret, error);
+	if (r < 0)
+		return r;
 	*ret_updated = false;
+	return 0;
+}
+
+int attachment_table_add_transient(struct attachment_table *t, struct target_spec *target,
+	uint32_t owner_uid, struct attachment **ret, struct error *error)
+{
+	int r = attachment_new(t, target, owner_uid, ret, error);
+	if (r >= 0)
+		(*ret)->transient = true;
+	return r;
+}
+
+int attachment_table_take_bit(struct attachment_table *t, struct attachment *a, unsigned *ret_bit)
+{
+	if (t->bits == UINT64_MAX)
+		return -ENOSPC;
+	*ret_bit = free_bit(t);
+	t->bits |= 1ULL << *ret_bit;
+	a->bits |= 1ULL << *ret_bit;
 	return 0;
 }
 
@@ -105,7 +134,7 @@ void attachment_table_remove(struct attachment_table *t, struct attachment *a)
 			continue;
 		t->n--;
 		memmove(&t->list[i], &t->list[i + 1], (t->n - i) * sizeof(t->list[0]));
-		t->bits &= ~(1ULL << a->bit);
+		t->bits &= ~a->bits;
 		attachment_free(a);
 		return;
 	}
@@ -122,7 +151,7 @@ struct attachment *attachment_table_by_id(struct attachment_table *t, uint64_t i
 struct attachment *attachment_table_by_bit(struct attachment_table *t, unsigned bit)
 {
 	for (size_t i = 0; i < t->n; i++)
-		if (t->list[i]->bit == bit)
+		if (t->list[i]->bits >> bit & 1)
 			return t->list[i];
 	return NULL;
 }

@@ -27,6 +27,8 @@ struct attachment {
 	unsigned event_set;  /* kept here for pipeline */
 	uint64_t samples;    /* stored for it */
 	bool from_config;    /* what the configuration collects by itself */
+	bool transient;	     /* of one `dump --seconds`: found by no request, against no quota */
+	uint64_t bits;	     /* all bits it holds: `bit`, and one for each further pattern */
 };
 
 struct attachment_table;
@@ -38,6 +40,11 @@ struct attachment_table *attachment_table_free(struct attachment_table *t);
  * -ENOSPC (all 64 taken): with text. */
 int attachment_table_add(struct attachment_table *t, struct target_spec *target, uint32_t owner_uid,
 	struct attachment **ret, bool *ret_updated, struct error *error);
+/* The same without looking for an equal one and without a quota: for the time of one request. */
+int attachment_table_add_transient(struct attachment_table *t, struct target_spec *target,
+	uint32_t owner_uid, struct attachment **ret, struct error *error);
+/* One more bit for an attachment, given back with it; -ENOSPC: none is free. */
+int attachment_table_take_bit(struct attachment_table *t, struct attachment *a, unsigned *ret_bit);
 void attachment_table_remove(struct attachment_table *t, struct attachment *a);
 struct attachment *attachment_table_by_id(struct attachment_table *t, uint64_t id);
 struct attachment *attachment_table_by_bit(struct attachment_table *t, unsigned bit);
