@@ -12,7 +12,8 @@
 enum sandbox_part { SANDBOX_SECCOMP = 1, SANDBOX_LANDLOCK = 2, SANDBOX_UID = 4, SANDBOX_CAPS = 8 };
 
 /* Enters the sandbox of the role for good; *ret_parts says which parts hold. 0 or -errno: then the
- * process must exit. HELPER_TARGET keeps its capabilities and gets no_new_privs and rlimits only. */
+ * process must exit. HELPER_TARGET keeps its capabilities and gets no_new_privs and rlimits only.
+ */
 int sandbox_enter(enum helper_role role, unsigned *ret_parts);
 
 #endif
