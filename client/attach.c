@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the course of an attachment on the client's side: ask, wait, fetch, write, detach. A
+ * connection that waits holds its attachment: when this process dies, the daemon detaches.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include "base/clock.h"
+#include "base/io.h"
+#include "client/attach.h"
+#include "client/commands.h"
+#include "client/fetch.h"
+#include "client/interrupt.h"
+#include "client/progress.h"
+
+static const char *const unwind_names[] = { "auto", "fp", "dwarf", NULL };
+
+void attach_options_deinit(struct attach_options *o)
+{
+	target_args_deinit(&o->target);
+}
+
+static const char *known_word(const char *word, size_t n, const char *const *words)
+{
+	for (; *words; words++)
+		if (strlen(*words) == n && !strncmp(*words, word, n))
+			return *words;
+	return NULL;
+}
+
+int attach_types(struct attach_options *o, const char *list, struct error *error)
+{
+	for (;;) {
+		size_t n = strcspn(list, ",");
+		const char *type = known_word(list, n, type_names);
+		char wrong[64];
+		bool there = false;
+
+		if (!type) {
+			snprintf(
+				wrong, sizeof(wrong), "%.*s", (int)MIN(n, sizeof(wrong) - 1), list);
+			return unknown_word("profile type", wrong, type_names, error);
+		}
+		for (size_t i = 0; i < o->n_types; i++)
+			there = there || o->types[i] == type;
+		if (!there && o->n_types < ARRAY_SIZE(o->types))
+			o->types[o->n_types++] = type;
+		if (!list[n])
+			return 1;
+		list += n + 1;
+	}
+}
+
+static int check_event(const char *value, struct error *error)
+{
+	size_t n = 0;
+
+	while (isalnum((unsigned char)value[n]) || (n && strchr("-_.:/", value[n]) && value[n]))
+		n++;
+	if (n == 0 || n > 31 || value[n])
+		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
+			"bad event '%.60s': a name such as cpu-clock is needed", value);
+	return 1;
+}
+
+int attach_option(struct attach_options *o, int id, const char *value, struct error *error)
+{
+	uint64_t number;
+	int r;
+
+	switch (id) {
+	case OPTION_TYPE:
+		return attach_types(o, value, error);
+	case OPTION_FREQ:
+		r = parse_number(
+			value, "frequency", LIMIT_FREQ_MIN_HZ, LIMIT_FREQ_MAX_HZ, &number, error);
+		if (r < 0)
+			return r;
+		o->freq_hz = number;
+		return 1;
+	case OPTION_EVENT:
+		o->event = value;
+		return check_event(value, error);
+	case OPTION_UNWIND:
+		o->unwind = known_word(value, strlen(value), unwind_names);
+		return o->unwind ? 1 : unknown_word("unwind method", value, unwind_names, error);
+	case OPTION_DURATION:
+		r = parse_duration(value, "duration", &o->duration_ns, error);
+		return r < 0 ? r : 1;
+	case OPTION_OUTPUT:
+		o->output = value;
+		return 1;
+	case OPTION_FORMAT:
+		r = output_format_parse(value, &o->format, error);
+		return r < 0 ? r : 1;
+	case OPTION_SOCKET:
+		o->socket = value;
+		return 1;
+	case OPTION_JSON:
+		o->json = true;
+		return 1;
+	default:
+		return target_args_option(&o->target, id, value, error);
+	}
+}
+
+int attach_send(struct remote *r, const struct attach_options *o, const struct target_args *target,
+	bool until_disconnect, Profd__V1__Reply **ret, struct error *error)
+{
+	Profd__V1__Request request = PROFD__V1__REQUEST__INIT;
+	Profd__V1__AttachRequest attach = PROFD__V1__ATTACH_REQUEST__INIT;
+	struct remote_wait wait = { .silence_ms = REMOTE_ANSWER_MS };
+	struct target_message message;
+	int n;
+
+	target_args_message(target, &message);
+	attach.target = &message.wire;
+	attach.types = (char **)o->types;
+	attach.n_types = o->n_types;
+	attach.freq_hz = o->freq_hz;
+	if (o->event)
+		attach.event = (char *)o->event;
+	if (o->unwind)
+		attach.unwind = (char *)o->unwind;
+	attach.until_disconnect = until_disconnect;
+	request.body_case = PROFD__V1__REQUEST__BODY_ATTACH;
+	request.attach = &attach;
+	n = remote_call(
+		r, &request, &message, PROFD__V1__REPLY__BODY_ATTACH, &wait, ret, NULL, error);
+	if (n == 0 && !(*ret)->attach->attachment) {
+		remote_reply_free(*ret);
+		return error_set(error, -EPROTO, EXIT_CODE_FAILED,
+			"the daemon does not say what it attached; is it another version?");
+	}
+	return n;
+}
+
+static bool pids_gone(const struct target_args *t)
+{
+	for (size_t i = 0; i < t->n_pids; i++) {
+		struct pollfd p = { .fd = t->pidfds[i], .events = POLLIN };
+
+		if (p.fd < 0 || poll(&p, 1, 0) == 0)
+			return false;
+	}
+	return t->n_pids && !t->n_comms && !t->n_exes && !t->n_cgroups && !t->n_units && !t->all;
+}
+
+int attach_wait(struct remote *r, const struct attach_options *o, struct error *error)
+{
+	uint64_t start_ns = clock_monotonic_ns();
+
+	for (;;) {
+		struct pollfd p[2] = {
+			{ .fd = remote_fd(r), .events = POLLIN },
+			{ .fd = interrupt_fd(), .events = POLLIN },
+		};
+		uint64_t passed_ns = clock_monotonic_ns() - start_ns;
+		struct interrupt interrupt;
+		int wait_ms = 200;
+
+		progress_draw(passed_ns, o->duration_ns, "collecting; Ctrl-C ends it");
+		if (pids_gone(&o->target) || (o->duration_ns && passed_ns >= o->duration_ns))
+			break;
+		if (o->duration_ns)
+			wait_ms = MIN(200U, (o->duration_ns - passed_ns) / NS_PER_MS + 1);
+		if (poll(p, 2, wait_ms) <= 0)
+			continue;
+		if (p[1].revents && interrupt_take(&interrupt))
+			break;
+		/* The daemon says nothing unasked: it is gone. */
+		if (p[0].revents) {
+			progress_clear();
+			return error_set(error, -ECONNRESET, EXIT_CODE_NO_DAEMON,
+				"the daemon went away; see its log: journalctl -u profd");
+		}
+	}
+	progress_clear();
+	return 0;
+}
+
+int attach_write(struct remote *r, const struct attach_options *o, const struct output *outputs,
+	uint64_t attachment, uint64_t since_wall_ns, struct error *error)
+{
+	for (size_t i = 0; i < o->n_types; i++) {
+		Profd__V1__DumpRequest dump = PROFD__V1__DUMP_REQUEST__INIT;
+		CLEANUP(fetched_deinit) struct fetched f = FETCHED_INIT;
+		int n;
+
+		dump.type = (char *)o->types[i];
+		dump.attachment = attachment;
+		dump.since_wall_ns = since_wall_ns;
+		n = fetch_profile(r, &dump, NULL, &f, error);
+		if (n < 0)
+			return n;
+		n = output_write(&outputs[i], f.data, f.n, error);
+		if (n < 0)
+			return n;
+		fetched_describe(&f, outputs[i].to_stdout ? NULL : outputs[i].path);
+	}
+	return 0;
+}
+
+void attach_remove(struct remote *r, uint64_t attachment)
+{
+	Profd__V1__Request request = PROFD__V1__REQUEST__INIT;
+	Profd__V1__DetachRequest detach = PROFD__V1__DETACH_REQUEST__INIT;
+	struct remote_wait wait = { .silence_ms = REMOTE_ANSWER_MS };
+	CLEANUP(remote_reply_freep) Profd__V1__Reply *reply = NULL;
+
+	detach.id = attachment;
+	request.body_case = PROFD__V1__REQUEST__BODY_DETACH;
+	request.detach = &detach;
+	(void)remote_call(
+		r, &request, NULL, PROFD__V1__REPLY__BODY_DETACH, &wait, &reply, NULL, NULL);
+}

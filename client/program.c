@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the way from main() to a verb, and back to an exit code. SIGPIPE is ignored: a reader that
+ * left shows as EPIPE when standard output is flushed, after what must be undone was undone.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include "client/commands.h"
+#include "client/help.h"
+#include "client/options.h"
+#include "client/progress.h"
+
+static const char *name = "profctl";
+
+const char *program_name(void)
+{
+	return name;
+}
+
+int complain(const struct error *e)
+{
+	progress_clear();
+	fprintf(stderr, "%s: %s\n", name, e->text);
+	return e->code ? e->code : EXIT_CODE_FAILED;
+}
+
+int finish_stdout(int code)
+{
+	struct error error = ERROR_INIT;
+
+	errno = 0;
+	if (!ferror(stdout) && fflush(stdout) == 0)
+		return code;
+	if (errno == EPIPE || code != EXIT_CODE_OK)
+		return code;
+	error_set(&error, -EIO, EXIT_CODE_FAILED, "cannot write standard output: %s",
+		errno ? strerror(errno) : "some of it was lost");
+	return complain(&error);
+}
+
+const struct verb *program_verb(const struct program *p, const char *verb)
+{
+	for (const struct verb *v = p->verbs; v->name; v++)
+		if (!strcmp(v->name, verb))
+			return v;
+	return NULL;
+}
+
+int unexpected_operand(const struct verb *v, const char *word, struct error *error)
+{
+	return error_set(error, -EINVAL, EXIT_CODE_USAGE,
+		"%s does not take '%.60s'; see %s %s --help", v->name, word, name, v->name);
+}
+
+static int unknown_verb(const struct program *p, const char *word)
+{
+	struct error error = ERROR_INIT;
+	const char *words[64];
+	size_t n = 0;
+
+	for (const struct verb *v = p->verbs; v->name && n < ARRAY_SIZE(words) - 2; v++)
+		words[n++] = v->name;
+	words[n++] = "help";
+	words[n] = NULL;
+	unknown_word(word[0] == '-' ? "option" : "command", word, words, &error);
+	return complain(&error);
+}
+
+static int run_verb(const struct verb *v, const struct verb_run *runs, int argc, char **argv)
+{
+	if (v->run)
+		return v->run(argc, argv);
+	for (; runs && runs->name; runs++)
+		if (!strcmp(runs->name, v->name))
+			return runs->run(argc, argv);
+	return EXIT_CODE_USAGE;
+}
+
+static int run_help(const struct program *p, int argc, char **argv)
+{
+	const struct verb *v;
+
+	if (argc < 2) {
+		help_program(stdout, p);
+		return EXIT_CODE_OK;
+	}
+	v = program_verb(p, argv[1]);
+	if (!v)
+		return unknown_verb(p, argv[1]);
+	help_verb(stdout, p, v);
+	return EXIT_CODE_OK;
+}
+
+/* Is --help among the options? Then nothing else counts, whatever it is. */
+static bool asks_for_help(const struct verb *v, int argc, char **argv)
+{
+	struct options o = OPTIONS_INIT(v, argc, argv);
+	int id;
+
+	while ((id = options_next(&o, NULL)) != OPTION_END && !o.ended)
+		if (id == OPTION_HELP)
+			return true;
+	return false;
+}
+
+int program_main(const struct program *p, const struct verb_run *runs, int argc, char **argv)
+{
+	const struct verb *v;
+
+	name = p->name;
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 2) {
+		help_program(stderr, p);
+		return EXIT_CODE_USAGE;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		printf("%s %s\n", p->name, PROFD_VERSION);
+		return finish_stdout(EXIT_CODE_OK);
+	}
+	if (!strcmp(argv[1], "help"))
+		return finish_stdout(run_help(p, argc - 1, argv + 1));
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return finish_stdout(run_help(p, 1, argv));
+	v = program_verb(p, argv[1]);
+	if (!v)
+		return unknown_verb(p, argv[1]);
+	if (asks_for_help(v, argc - 1, argv + 1)) {
+		help_verb(stdout, p, v);
+		return finish_stdout(EXIT_CODE_OK);
+	}
+	return finish_stdout(run_verb(v, runs, argc - 1, argv + 1));
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What profctl can be told: the option tables and the verbs, with the text of help and manual. Owns
+ * no behaviour.
+ */
+#include <stddef.h>
+#include "client/commands.h"
+
+const char *const type_names[] = { "cpu", NULL };
+
+const struct verb_option help_options[] = {
+	{ "help", 'h', NULL, "Show this help.", OPTION_HELP },
+	{ 0 },
+};
+
+const struct verb_option target_options[] = {
+	{ "pid", 'p', "PID[,PID]", "These processes; a bare number means the same.", OPTION_PID },
+	{ "comm", 0, "GLOB", "Processes whose name (comm) matches the pattern.", OPTION_COMM },
+	{ "exe", 0, "PATH", "Processes that run this executable (absolute path).", OPTION_EXE },
+	{ "cgroup", 'G', "PATH", "Processes of this cgroup and those below it.", OPTION_CGROUP },
+	{ "unit", 'u', "NAME", "Processes of this systemd unit.", OPTION_UNIT },
+	{ "all", 'a', NULL, "Every process.", OPTION_ALL },
+	{ "no-children", 0, NULL, "Do not follow children of the processes.", OPTION_NO_CHILDREN },
+	{ 0 },
+};
+
+const struct verb_option collect_options[] = {
+	{ "type", 0, "TYPE[,TYPE]", "What to collect: cpu (default: cpu).", OPTION_TYPE },
+	{ "freq", 'F', "HZ", "Samples a second of CPU time, 1 to 10000 (default: 99).",
+		OPTION_FREQ },
+	{ "event", 0, "EVENT", "What drives the sampling (default: cpu-clock).", OPTION_EVENT },
+	{ "unwind", 0, "auto|fp|dwarf",
+		"How stacks are walked: by unwind tables where a file has them and by frame "
+		"pointers elsewhere (auto), or one of the two.",
+		OPTION_UNWIND },
+	{ "duration", 'd', "TIME", "Stop after this long, write the profile and detach.",
+		OPTION_DURATION },
+	{ "output", 'o', "FILE",
+		"Write the profile to FILE when it ends; the suffix picks the format.",
+		OPTION_OUTPUT },
+	{ 0 },
+};
+
+const struct verb_option socket_options[] = {
+	{ "socket", 0, "PATH",
+		"The daemon's socket (default: PROFD_SOCKET, or /run/profd/profd.sock).",
+		OPTION_SOCKET },
+	{ 0 },
+};
+
+const struct verb_option json_options[] = {
+	{ "json", 0, NULL, "Write JSON.", OPTION_JSON },
+	{ 0 },
+};
+
+const struct verb_option format_options[] = {
+	{ "format", 'f', "pprof|folded|text|json",
+		"Format of the output (default: by the suffix of the file, or pprof).",
+		OPTION_FORMAT },
+	{ 0 },
+};
+
+static const struct verb_option dump_options[] = {
+	{ "type", 0, "TYPE", "Which profile: cpu (default: cpu).", OPTION_TYPE },
+	{ "since", 0, "WHEN",
+		"From then on: 5m (that long ago), 13:05, 2026-11-20 13:05, yesterday.",
+		OPTION_SINCE },
+	{ "until", 0, "WHEN", "Up to then.", OPTION_UNTIL },
+	{ "seconds", 0, "N",
+		"Exactly the next N seconds, attaching for that long if needed; not with --since "
+		"or --until.",
+		OPTION_SECONDS },
+	{ "freq", 'F', "HZ", "With --seconds: samples a second of CPU time, 1 to 10000.",
+		OPTION_FREQ },
+	{ "event", 0, "EVENT", "Samples of this event only (default: any).", OPTION_EVENT },
+	{ "slots", 0, NULL, "Keep the time of each sample, to the second, in the label slot_time.",
+		OPTION_SLOTS },
+	{ "output", 'o', "FILE",
+		"Write to FILE (- for standard output); the suffix picks the format.",
+		OPTION_OUTPUT },
+	{ 0 },
+};
+
+static const struct verb_option status_options[] = {
+	{ "features", 0, NULL,
+		"What this kernel and configuration can do, and how to enable what they cannot.",
+		OPTION_FEATURES },
+	{ 0 },
+};
+
+static const struct verb_option ps_options[] = {
+	{ "all", 'a', NULL, "Every process that could be attached, instead of what is.",
+		OPTION_ALL },
+	{ 0 },
+};
+
+static const struct verb_option report_options[] = {
+	{ "top", 0, NULL, "The functions that take most (default).", OPTION_TOP },
+	{ "lines", 'n', "N", "Show N rows; 0 for all.", OPTION_LINES },
+	{ "cum", 0, NULL, "Sort by the cumulative value.", OPTION_CUM },
+	{ "sample-index", 0, "NAME", "Which of the profile's values: its name or number.",
+		OPTION_SAMPLE_INDEX },
+	{ "no-pager", 0, NULL, "Do not start a pager.", OPTION_NO_PAGER },
+	{ "color", 0, "auto|always|never", "Colours (default: auto, on a terminal).",
+		OPTION_COLOR },
+	{ 0 },
+};
+
+static const struct verb_option convert_options[] = {
+	{ "output", 'o', "FILE",
+		"Write to FILE (- for standard output); the suffix picks the format.",
+		OPTION_OUTPUT },
+	{ 0 },
+};
+
+#define TABLES(...) ((const struct verb_option *const[]){ __VA_ARGS__, help_options, NULL })
+#define TEXT(...)   ((const char *const[]){ __VA_ARGS__, NULL })
+
+static const struct verb verbs[] = {
+	{ "attach", "TARGET [OPTIONS]", "Start collecting profiles of processes",
+		TEXT("Asks the daemon to collect profiles of TARGET and says what is attached. An "
+		     "attachment lasts until it is detached, the target ends or the daemon ends. "
+		     "The same owner and target again updates the attachment, and says so.",
+			"With --output or --duration it waits instead, until that time is over, "
+			"the target ends or it is interrupted (Ctrl-C, SIGTERM, SIGHUP); then it "
+			"writes the profile, by default as ./TYPE.NAME.pb.gz, and detaches."),
+		TABLES(target_options, collect_options, format_options, socket_options,
+			json_options),
+		cmd_attach },
+	{ "detach", "TARGET [OPTIONS]", "Stop collecting profiles of processes",
+		TEXT("Removes the caller's own attachments of exactly this TARGET; root removes "
+		     "anybody's. What was collected stays and can still be dumped."),
+		TABLES(target_options, socket_options, json_options), cmd_detach },
+	{ "ps", "[--all] [OPTIONS]", "List what is attached, or what could be",
+		TEXT("Lists the attachments; with --all the processes that the caller may attach, "
+		     "with their owner and the language runtime that was recognised."),
+		TABLES(ps_options, socket_options, json_options), cmd_ps },
+	{ "status", "[--features] [OPTIONS]", "Show the daemon's health, cost and losses",
+		TEXT("Shows how far back one can ask, what was sampled and lost, and why, what the "
+		     "daemon costs in time and memory, and which files it refuses to touch."),
+		TABLES(status_options, socket_options, json_options), cmd_status },
+	{ "dump", "[--type TYPE] [TARGET] [OPTIONS]", "Write a profile of what was collected",
+		TEXT("Without TARGET the profile is of everything that the caller may see; without "
+		     "--since, --until or --seconds it is of all that is held. It says from when "
+		     "to when the profile is.",
+			"To a terminal it writes ./TYPE.NAME.pb.gz (an existing file is kept with "
+			".old behind its name) and shows the ten functions that take most. To a "
+			"pipe it writes the profile. Ctrl-C writes what there is."),
+		TABLES(target_options, dump_options, format_options, socket_options), cmd_dump },
+	{ "record", "[OPTIONS] [TARGET] [-- COMMAND [ARGUMENTS...]]",
+		"Run a command and write its profile",
+		TEXT("Starts COMMAND attached from its first instruction, with its children, and "
+		     "writes the profile when it ends. With TARGET as well, only matching "
+		     "processes below COMMAND are profiled: profctl record --comm bench.test -- go "
+		     "test -bench . Without COMMAND it profiles TARGET for --duration or until "
+		     "Ctrl-C.",
+			"The name of the output may hold %p (pid), %c (the command's name), %t "
+			"(unix time) and %% (a percent sign). COMMAND's standard input and output "
+			"are not touched, so that go test -exec 'profctl record -o cpu.%p.pb.gz "
+			"--' works.",
+			"Root without a daemon runs a private one for as long as the command "
+			"takes.",
+			"The exit status is COMMAND's own, or 128+N where signal N ended it; 125 "
+			"where profctl itself failed, 126 where COMMAND cannot be executed, 127 "
+			"where it was not found. At the first Ctrl-C it waits for COMMAND to end, "
+			"at the second it kills it."),
+		TABLES(target_options, collect_options, format_options, socket_options),
+		cmd_record },
+	{ "report", "FILE [OPTIONS]", "Show a profile as text",
+		TEXT("Reads any profile.proto file, also one of another tool; - is standard input. "
+		     "On a terminal a long report is shown by PAGER (default: less)."),
+		TABLES(report_options), cmd_report },
+	{ "convert", "IN [OUT] [OPTIONS]", "Convert a profile to another format",
+		TEXT("IN is any profile.proto file, - is standard input. Without OUT the result "
+		     "goes to standard output."),
+		TABLES(convert_options, format_options), cmd_convert },
+	{ 0 },
+};
+
+const struct program profctl_program = {
+	.name = "profctl",
+	.section = 1,
+	.summary = "see where processes spend their time",
+	.text = TEXT("profctl asks the daemon, profd(8), for profiles of processes, without "
+		     "touching the processes, and shows and converts profiles. It needs no "
+		     "privilege beyond what its user has: any user sees its own processes; root "
+		     "and the members of group profd see everything.",
+		"TARGET is any of --pid, --comm, --exe, --cgroup, --unit and --all; several add "
+		"up. A bare number is a pid. Children follow unless --no-children is given.",
+		"Times are read as systemd.time(7) has them; a bare span means that long ago "
+		"(--since 5m)."),
+	.verbs = verbs,
+};
