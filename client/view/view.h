@@ -29,9 +29,11 @@ int view_top(const struct profile *p, const struct view_options *o, FILE *out, s
 int view_folded(
 	const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
 /* Everything the profile holds, for reading; as `go tool pprof -raw`. */
-int view_text(const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
+int view_text(
+	const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
 /* The same as one JSON object; its schema is described on top of json.c. */
-int view_json(const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
+int view_json(
+	const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
 
 /* The sample type that the options choose: sample_index by name ("cpu"; pprof's "inuse_space") or
  * number, else default_sample_type, else the last. 0 or -EINVAL with the list of what there is. */
