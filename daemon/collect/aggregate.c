@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The aggregator (aggregate.h). Owns stacks, slots and the names of labels. References: a stack entry
- * that exists and a series that exists each hold one on their process; a series holds one on its entry.
- * Names are what targets call themselves: bounded, and past the bound a label is left out.
+ * The aggregator (aggregate.h). Owns stacks, slots and the names of labels. References: a stack
+ * entry that exists and a series that exists each hold one on their process; a series holds one on
+ * its entry. Names are what targets call themselves: bounded, and past the bound a label is left
+ * out.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,11 +12,11 @@
 #include "base/limits.h"
 #include "collect/aggregate.h"
 
-#define MAX_RATES	 4096U
-#define MAX_NAMES	 (256U * 1024U)
-#define MAX_NAME_BYTES	 (16 * MIB)
-#define MAX_CGROUPS	 65536U
-#define SWEEP_NS	 (60 * NS_PER_SEC)
+#define MAX_RATES      4096U
+#define MAX_NAMES      (256U * 1024U)
+#define MAX_NAME_BYTES (16 * MIB)
+#define MAX_CGROUPS    65536U
+#define SWEEP_NS       (60 * NS_PER_SEC)
 
 struct cgroup_name {
 	uint64_t id;
@@ -28,7 +29,7 @@ struct aggregate {
 	struct slots *slots;
 	struct locator *locator;
 	struct strings names;
-	struct array rates; /* struct aggregate_rate */
+	struct array rates;   /* struct aggregate_rate */
 	struct array cgroups; /* struct cgroup_name */
 	struct table cgroup_index;
 	uint32_t set_rate[ABI_EVENT_SETS];
@@ -120,16 +121,15 @@ int aggregate_new(struct aggregate **ret, const struct aggregate_rooms *rooms, u
 	if (r >= 0)
 		r = slots_new(&a->slots, history_ns, series_released, a);
 	if (r >= 0)
-		r = locator_new(&a->locator,
-			&(struct locator_rooms){
-				.stacks = a->stacks,
-				.processes = rooms->processes,
-				.modules = rooms->modules,
-				.io = rooms->io,
-				.symbolizer = rooms->symbolizer,
-				.process_read = process_read,
-				.userdata = a,
-			});
+		r = locator_new(&a->locator, &(struct locator_rooms){
+						     .stacks = a->stacks,
+						     .processes = rooms->processes,
+						     .modules = rooms->modules,
+						     .io = rooms->io,
+						     .symbolizer = rooms->symbolizer,
+						     .process_read = process_read,
+						     .userdata = a,
+					     });
 	if (r < 0) {
 		aggregate_free(a);
 		return r;
@@ -157,7 +157,8 @@ int aggregate_set_rate(struct aggregate *a, unsigned event_set, const char *even
 {
 	if (event_set >= ABI_EVENT_SETS)
 		return -EINVAL;
-	ARRAY_EACH(&a->rates, struct aggregate_rate, r) {
+	ARRAY_EACH(&a->rates, struct aggregate_rate, r)
+	{
 		if (r->freq_hz == freq_hz && strcmp(r->event, event) == 0) {
 			a->set_rate[event_set] =
 				(uint32_t)(r - ARRAY_AT(&a->rates, struct aggregate_rate, 0));
@@ -209,8 +210,8 @@ static uint32_t cgroup_of(struct aggregate *a, struct process *p, uint64_t id)
 }
 
 /* The stack entry of the record, current and located or waiting. 0 or a drop reason's errno. */
-static int entry_of(struct aggregate *a, struct process *p, const struct sample_record *record,
-	uint32_t *ret)
+static int entry_of(
+	struct aggregate *a, struct process *p, const struct sample_record *record, uint32_t *ret)
 {
 	uint32_t entry = stack_find(a->stacks, p->id, record->exec_id, record->stack_hash);
 	if (entry == STACK_NONE) {

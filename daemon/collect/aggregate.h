@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Samples in, series and slots out: the one aggregator. Each sample is given its process (by time), its
- * stack (by hash), its labels and its slot. What cannot be kept is counted under a drop reason, by
- * event set. Bounded by Memory=: the oldest slots go first.
+ * Samples in, series and slots out: the one aggregator. Each sample is given its process (by time),
+ * its stack (by hash), its labels and its slot. What cannot be kept is counted under a drop reason,
+ * by event set. Bounded by Memory=: the oldest slots go first.
  *
  * Order: sideband events up to a sample's time must be in the process table before the sample.
  */
@@ -36,20 +36,23 @@ int aggregate_new(struct aggregate **ret, const struct aggregate_rooms *rooms, u
 struct aggregate *aggregate_free(struct aggregate *a);
 
 /* Says what an event set of the kernel stands for from now on. 0 or -ENOSPC. */
-int aggregate_set_rate(struct aggregate *a, unsigned event_set, const char *event, uint32_t freq_hz);
+int aggregate_set_rate(
+	struct aggregate *a, unsigned event_set, const char *event, uint32_t freq_hz);
 /* One sample; the record was checked by kernel/. */
 void aggregate_sample(struct aggregate *a, const struct sample_record *record);
 /* An exact boundary now. */
 void aggregate_split(struct aggregate *a, uint64_t now_ns);
-/* Every second or so: history, memory; true when stacks were forgotten, so that the programs must be told
- * (kernel_forget_stacks). Call it with the rings drained. */
+/* Every second or so: history, memory; true when stacks were forgotten, so that the programs must
+ * be told (kernel_forget_stacks). Call it with the rings drained. */
 bool aggregate_maintain(struct aggregate *a, uint64_t now_ns);
 
 struct aggregate_set_stats {
 	uint64_t dropped[DROP_COUNT]; /* of what BPF counted as stored */
-	uint64_t superseded; /* a higher rate covered the process at that time: kept there instead */
+	uint64_t
+		superseded; /* a higher rate covered the process at that time: kept there instead */
 };
-const struct aggregate_set_stats *aggregate_set_stats(const struct aggregate *a, unsigned event_set);
+const struct aggregate_set_stats *aggregate_set_stats(
+	const struct aggregate *a, unsigned event_set);
 /* Samples that an attachment bit got since aggregate_clear_bit(). */
 uint64_t aggregate_bit_samples(const struct aggregate *a, unsigned bit);
 void aggregate_clear_bit(struct aggregate *a, unsigned bit);

@@ -14,19 +14,19 @@
 #include "collect/dump.h"
 #include "collect/image.h"
 
-#define STEP_NS	      (1 * NS_PER_MS)
-#define LOCATE_NS     (2500 * NS_PER_MS) /* how long stacks may wait for their process's mappings */
+#define STEP_NS	       (1 * NS_PER_MS)
+#define LOCATE_NS      (2500 * NS_PER_MS) /* how long stacks may wait for their process's mappings */
 #define LOCATE_POLL_US 5000
-#define GZIP_LEVEL    3
-#define MAX_RESOLVING 64 /* modules asked for at once */
+#define GZIP_LEVEL     3
+#define MAX_RESOLVING  64 /* modules asked for at once */
 
 enum dump_state {
-	DUMP_LOCATING,	/* waiting for mappings of new processes */
+	DUMP_LOCATING, /* waiting for mappings of new processes */
 	DUMP_SELECTING,
-	DUMP_GATHERING,	 /* which offsets of which modules */
-	DUMP_RESOLVING,	 /* the symbolizer works */
-	DUMP_WRITING,	 /* the image */
-	DUMP_ENCODING,	 /* the encoder works */
+	DUMP_GATHERING, /* which offsets of which modules */
+	DUMP_RESOLVING, /* the symbolizer works */
+	DUMP_WRITING,	/* the image */
+	DUMP_ENCODING,	/* the encoder works */
 };
 
 struct module_offsets {
@@ -44,10 +44,10 @@ struct dump {
 	uint64_t started_ns;
 	struct selection selection;
 	size_t next_row;
-	struct array frame_seen;  /* uint8_t by frame */
-	struct array modules;	  /* struct module_offsets */
-	struct array module_row;  /* uint32_t by module: row + 1 */
-	unsigned resolving; /* answers the symbolizer owes */
+	struct array frame_seen; /* uint8_t by frame */
+	struct array modules;	 /* struct module_offsets */
+	struct array module_row; /* uint32_t by module: row + 1 */
+	unsigned resolving;	 /* answers the symbolizer owes */
 	uint64_t encode_job;
 	struct image image;
 	int out_fd;
@@ -379,7 +379,7 @@ struct dump *dump_free(struct dump *d)
 	image_deinit(&d->image);
 	d->out_fd = close_fd(d->out_fd);
 	ARRAY_EACH(&d->modules, struct module_offsets, m)
-		array_deinit(&m->offsets);
+	array_deinit(&m->offsets);
 	array_deinit(&d->modules);
 	array_deinit(&d->module_row);
 	array_deinit(&d->frame_seen);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A dump: select what was asked for, have it named, write the snapshot, have it encoded. All of it in
- * steps of about a millisecond from the event loop; parsing and compression happen in helpers.
+ * A dump: select what was asked for, have it named, write the snapshot, have it encoded. All of it
+ * in steps of about a millisecond from the event loop; parsing and compression happen in helpers.
  */
 #ifndef PROFD_COLLECT_DUMP_H
 #define PROFD_COLLECT_DUMP_H
@@ -36,7 +36,8 @@ struct dump_request {
 struct dump_result {
 	uint64_t from_ns, until_ns; /* what was served */
 	uint64_t samples, bytes;
-	int fd; /* sealed memfd with the gzipped profile.proto; the callee's when it sets it to -1 */
+	int fd; /* sealed memfd with the gzipped profile.proto; the callee's when it sets it to -1
+		 */
 };
 /* error: 0, -ENODATA (no sample matched), -ENOMEM, or what a helper said. d is dead after this. */
 typedef void (*dump_done_fn)(void *userdata, int error, struct dump_result *result);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The snapshot writer (image.h). Owns the sections until they are in the memfd. Names come from targets
- * and from files that they wrote: they pass as bytes, the encoder and the views make them safe.
+ * The snapshot writer (image.h). Owns the sections until they are in the memfd. Names come from
+ * targets and from files that they wrote: they pass as bytes, the encoder and the views make them
+ * safe.
  */
 #include <errno.h>
 #include <string.h>
@@ -113,8 +114,8 @@ static uint32_t flags_of(const struct symbol_module *sm)
 
 /* The profile's mapping for a frame: one a module and executable segment, at the addresses that the
  * file itself gives, which are the same for every process. UINT32_MAX: none. */
-static uint32_t mapping_of(struct image *i, const struct module *m, const struct symbol_module *sm,
-	uint64_t offset)
+static uint32_t mapping_of(
+	struct image *i, const struct module *m, const struct symbol_module *sm, uint64_t offset)
 {
 	uint32_t segment = 0;
 	if (sm)
@@ -123,8 +124,8 @@ static uint32_t mapping_of(struct image *i, const struct module *m, const struct
 				offset - sm->segments[s].offset < sm->segments[s].size)
 				segment = s;
 	ARRAY_EACH(&i->mapping_of, struct image_mapping, row)
-		if (row->module == m->id && row->segment == segment)
-			return row->mapping;
+	if (row->module == m->id && row->segment == segment)
+		return row->mapping;
 
 	struct snapshot_mapping mapping = { .flags = flags_of(sm) };
 	mapping.file = text_add(i, m->path, strlen(m->path));
@@ -135,7 +136,8 @@ static uint32_t mapping_of(struct image *i, const struct module *m, const struct
 			uint64_t vaddr = sm->segments[segment].vaddr;
 			mapping.start = vaddr & ~(PAGE - 1);
 			mapping.offset = sm->segments[segment].offset & ~(PAGE - 1);
-			mapping.limit = (vaddr + sm->segments[segment].size + PAGE - 1) & ~(PAGE - 1);
+			mapping.limit =
+				(vaddr + sm->segments[segment].size + PAGE - 1) & ~(PAGE - 1);
 		} else {
 			mapping.limit = (MAX(m->size, offset + 1) + PAGE - 1) & ~(PAGE - 1);
 		}
@@ -158,7 +160,8 @@ static uint32_t mapping_of(struct image *i, const struct module *m, const struct
 }
 
 /* What a frame without a symbol is called. */
-static uint32_t unnamed_text(struct image *i, const struct module *m, const struct symbol_address *a)
+static uint32_t unnamed_text(
+	struct image *i, const struct module *m, const struct symbol_address *a)
 {
 	char name[LIMIT_PATH + 64];
 	const char *base = strrchr(m->path, '/');
@@ -166,7 +169,8 @@ static uint32_t unnamed_text(struct image *i, const struct module *m, const stru
 	if (m->kind == MODULE_UNKNOWN)
 		snprintf(name, sizeof(name), "[unknown]");
 	else if (a && a->function_start && m->kind != MODULE_KERNEL && m->kind != MODULE_JIT)
-		snprintf(name, sizeof(name), "%s+0x%llx", base, (unsigned long long)a->function_start);
+		snprintf(name, sizeof(name), "%s+0x%llx", base,
+			(unsigned long long)a->function_start);
 	else if (base[0] == '[')
 		snprintf(name, sizeof(name), "%s", base);
 	else

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writing a snapshot (snapshot.h): rows of a selection become text, mappings, locations, frames and
- * samples, each thing once. Reads the symbolizer's cache; whatever it does not know is named by module.
+ * samples, each thing once. Reads the symbolizer's cache; whatever it does not know is named by
+ * module.
  */
 #ifndef PROFD_COLLECT_IMAGE_H
 #define PROFD_COLLECT_IMAGE_H
@@ -15,8 +16,8 @@ struct image {
 	bool kernel_addresses;
 	int64_t wall_offset_ns;
 	struct writer sections[SNAPSHOT_SECTIONS];
-	struct array text_of_symbol;   /* uint32_t by string of the symbolizer: offset + 1 */
-	struct array text_of_name;     /* uint32_t by name of the aggregate: offset + 1 */
+	struct array text_of_symbol;	/* uint32_t by string of the symbolizer: offset + 1 */
+	struct array text_of_name;	/* uint32_t by name of the aggregate: offset + 1 */
 	struct array location_of_frame; /* uint32_t by frame: location + 1 */
 	struct array mapping_of;	/* struct image_mapping */
 	uint32_t truncate_text[TRUNCATE_COUNT];

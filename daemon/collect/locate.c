@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Locating (locate.h). Owns the list of entries that wait for a process's mappings; each holds a
- * reference. A process whose mappings cannot be read is marked as known: what sideband tells of it from
- * then on is all there will be.
+ * reference. A process whose mappings cannot be read is marked as known: what sideband tells of it
+ * from then on is all there will be.
  */
 #include <errno.h>
 #include <string.h>
@@ -92,13 +92,14 @@ static int locate(struct locator *l, const struct process *p, uint32_t entry, ui
 	return stack_intern(l->rooms.stacks, frames, n, ret_node);
 }
 
-static bool leaf_is_unknown(struct locator *l, const struct process *p, const struct stack_entry *e,
-	uint64_t time_ns)
+static bool leaf_is_unknown(
+	struct locator *l, const struct process *p, const struct stack_entry *e, uint64_t time_ns)
 {
 	uint32_t module;
 	uint64_t offset;
 	(void)l;
-	return e->n_user > 0 && process_locate(p, e->raw[e->n_kernel], time_ns, &module, &offset) < 0;
+	return e->n_user > 0 &&
+	       process_locate(p, e->raw[e->n_kernel], time_ns, &module, &offset) < 0;
 }
 
 static void entry_done(struct locator *l, uint32_t entry, uint32_t process)
@@ -166,8 +167,8 @@ void locator_ask(struct locator *l, struct process *p)
 static int wait_for(struct locator *l, struct process *p, uint32_t entry)
 {
 	ARRAY_EACH(&l->pending, struct pending, w)
-		if (w->entry == entry)
-			return 0;
+	if (w->entry == entry)
+		return 0;
 	struct pending *w = array_push(&l->pending);
 	if (!w)
 		return -ENOSPC;
@@ -176,8 +177,8 @@ static int wait_for(struct locator *l, struct process *p, uint32_t entry)
 	return 0;
 }
 
-int locator_update(struct locator *l, struct process *p, uint32_t entry, uint64_t time_ns,
-	uint32_t *ret_entry)
+int locator_update(
+	struct locator *l, struct process *p, uint32_t entry, uint64_t time_ns, uint32_t *ret_entry)
 {
 	struct stack_entry *e = stack_entry(l->rooms.stacks, entry);
 	uint32_t node;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Address to (module, offset), now, while the process may still be alive. Asks the target helper for
- * the mappings of a process that sideband did not tell from its beginning, keeps the stacks that wait
- * for the answer, and has the files of new modules opened for symbolizing later.
+ * Address to (module, offset), now, while the process may still be alive. Asks the target helper
+ * for the mappings of a process that sideband did not tell from its beginning, keeps the stacks
+ * that wait for the answer, and has the files of new modules opened for symbolizing later.
  */
 #ifndef PROFD_COLLECT_LOCATE_H
 #define PROFD_COLLECT_LOCATE_H
@@ -21,7 +21,8 @@ struct locator_rooms { /* borrowed */
 	struct target_io *io;
 	struct symbolizer *symbolizer;
 	/* What /proc said of a process, after the table has it; for names and the like. */
-	void (*process_read)(void *userdata, struct process *p, const struct target_process_info *info);
+	void (*process_read)(
+		void *userdata, struct process *p, const struct target_process_info *info);
 	void *userdata;
 };
 

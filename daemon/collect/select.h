@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The first half of a dump: which series in which span, summed. Works in bounded steps while samples go
- * on arriving; what it has selected is held by reference.
+ * The first half of a dump: which series in which span, summed. Works in bounded steps while
+ * samples go on arriving; what it has selected is held by reference.
  */
 #ifndef PROFD_COLLECT_SELECT_H
 #define PROFD_COLLECT_SELECT_H
@@ -24,7 +24,8 @@ struct selection {
 	void *userdata;
 	uint64_t next_sequence; /* of the slot to look at next */
 	struct array rows;	/* struct selected */
-	struct array row_of;	/* uint32_t by series: row + 1; 0: not met, UINT32_MAX: does not match */
+	struct array
+		row_of; /* uint32_t by series: row + 1; 0: not met, UINT32_MAX: does not match */
 	uint64_t got_from_ns, got_until_ns; /* of the slots used */
 	uint64_t samples;
 	bool done;

@@ -10,16 +10,16 @@
 #include "base/limits.h"
 #include "collect/slots.h"
 
-#define MAX_SERIES     (16U << 20)
-#define MAX_SLOTS      (1U << 20)
-#define MAX_PER_SLOT   (4U << 20)
-#define LATE_SLOTS     8 /* how far back a late sample is looked for */
+#define MAX_SERIES   (16U << 20)
+#define MAX_SLOTS    (1U << 20)
+#define MAX_PER_SLOT (4U << 20)
+#define LATE_SLOTS   8 /* how far back a late sample is looked for */
 
 struct slots {
 	struct slot *ring; /* owned; allocated is a power of two */
 	size_t allocated, first, n;
 	uint64_t next_sequence, history_ns;
-	struct array series; /* struct series */
+	struct array series;  /* struct series */
 	uint32_t free_series; /* head of the free list through key.process */
 	struct table index;
 	size_t count_bytes;
@@ -274,7 +274,7 @@ bool slots_drop_oldest(struct slots *s)
 	s->n--;
 	s->count_bytes -= array_bytes(&slot.counts);
 	ARRAY_EACH(&slot.counts, struct slot_count, c)
-		slots_unref(s, c->series);
+	slots_unref(s, c->series);
 	array_deinit(&slot.counts);
 	return true;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What was counted when. A series is everything that tells two samples apart but time: process, thread,
- * stack, labels, owner, rate. A slot is a span of time, normally one second, and the count of each
- * series in it. A slot ends early where something asked for an exact boundary (an attach, a detach, the
- * ends of `dump --seconds`).
+ * What was counted when. A series is everything that tells two samples apart but time: process,
+ * thread, stack, labels, owner, rate. A slot is a span of time, normally one second, and the count
+ * of each series in it. A slot ends early where something asked for an exact boundary (an attach, a
+ * detach, the ends of `dump --seconds`).
  *
  * Series are counted by reference (slots and running dumps) and reused; the oldest slots go when
  * the history is too long or the memory short. Times are CLOCK_MONOTONIC ns.
@@ -21,11 +21,11 @@
 struct series_key {
 	uint32_t process; /* process.id */
 	uint32_t tid;
-	uint32_t entry;	     /* stack.h */
+	uint32_t entry;		       /* stack.h */
 	uint32_t thread, comm, cgroup; /* names of the aggregate */
-	uint32_t owner_uid;  /* OWNER_NOBODY: of nobody but root */
-	uint32_t rate;	     /* aggregate.h: event, frequency, period */
-	uint64_t attachments; /* bits that covered it */
+	uint32_t owner_uid;	       /* OWNER_NOBODY: of nobody but root */
+	uint32_t rate;		       /* aggregate.h: event, frequency, period */
+	uint64_t attachments;	       /* bits that covered it */
 };
 
 struct series {
@@ -52,8 +52,9 @@ int slots_new(struct slots **ret, uint64_t history_ns,
 struct slots *slots_free(struct slots *s);
 size_t slots_bytes(const struct slots *s);
 
-/* Adds one to a series at a time. *ret_new: the series did not exist (then its key's references are now
- * the slots'; else they stay the caller's). 0, -ENOMEM, -ENOSPC; -ESTALE: older than all that is held. */
+/* Adds one to a series at a time. *ret_new: the series did not exist (then its key's references are
+ * now the slots'; else they stay the caller's). 0, -ENOMEM, -ENOSPC; -ESTALE: older than all that
+ * is held. */
 int slots_count(struct slots *s, const struct series_key *key, uint64_t time_ns, bool *ret_new);
 /* A boundary at now_ns: what comes later goes into another slot. */
 int slots_split(struct slots *s, uint64_t now_ns);

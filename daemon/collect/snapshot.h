@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a dump hands to the encoder: one flat image in a sealed memfd, everything by index, written by
- * the daemon (collect/dump.c), read by the encoder process (collect/encoder.c) of the same binary.
- * Little-endian, 8-byte aligned sections. The reader trusts nothing: every index and offset is checked.
+ * What a dump hands to the encoder: one flat image in a sealed memfd, everything by index, written
+ * by the daemon (collect/dump.c), read by the encoder process (collect/encoder.c) of the same
+ * binary. Little-endian, 8-byte aligned sections. The reader trusts nothing: every index and offset
+ * is checked.
  */
 #ifndef PROFD_COLLECT_SNAPSHOT_H
 #define PROFD_COLLECT_SNAPSHOT_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stack store (stack.h). Owns frames, trie nodes and entries; knows nothing of processes but their
- * number. Frames' offsets and hashes come from the kernel about hostile targets: the tables are seeded.
+ * The stack store (stack.h). Owns frames, trie nodes and entries; knows nothing of processes but
+ * their number. Frames' offsets and hashes come from the kernel about hostile targets: the tables
+ * are seeded.
  */
 #include <errno.h>
 #include <string.h>
@@ -114,7 +115,7 @@ struct stack_store *stack_store_free(struct stack_store *s)
 	if (!s)
 		return NULL;
 	ARRAY_EACH(&s->entries, struct stack_entry, e)
-		free(e->raw);
+	free(e->raw);
 	table_deinit(&s->entry_index);
 	table_deinit(&s->node_index);
 	table_deinit(&s->frame_index);

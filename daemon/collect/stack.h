@@ -3,10 +3,10 @@
  * Stacks as the daemon keeps them.
  *
  *   frame    (module, offset), interned; offsets of return addresses are those of the call, ip - 1
- *   node     a prefix trie over frames: {parent node, frame}; node 0 is the empty stack. A located stack is
- *            the node of its leaf, so that walking to the root gives it leaf first
- *   entry    what the kernel calls a stack: (process, exec id, seeded hash of the raw frames), with the
- *            raw frames kept so that it can be located again when the process maps something else
+ *   node     a prefix trie over frames: {parent node, frame}; node 0 is the empty stack. A located
+ * stack is the node of its leaf, so that walking to the root gives it leaf first entry    what the
+ * kernel calls a stack: (process, exec id, seeded hash of the raw frames), with the raw frames kept
+ * so that it can be located again when the process maps something else
  *
  * Nodes and entries are counted by reference and reused; frames live as long as the store. Ids are
  * stable. All memory is bounded by what stack_store_new() was given; -ENOSPC past it.
@@ -38,7 +38,7 @@ struct stack_entry {
 	uint32_t epoch;	  /* of the process when it was located */
 	uint32_t n_refs;
 	uint16_t n_kernel, n_user;
-	uint8_t truncated; /* enum truncate_reason */
+	uint8_t truncated;  /* enum truncate_reason */
 	bool used, current; /* current: found by hash; others only live for their series */
 };
 
@@ -66,14 +66,15 @@ int stack_intern(struct stack_store *s, const struct frame *frames, size_t n, ui
 /* Gives the entry its node; takes over the caller's reference. */
 void stack_set_node(struct stack_store *s, uint32_t entry, uint32_t node, uint32_t epoch);
 void stack_node_unref(struct stack_store *s, uint32_t node);
-/* The next frame outwards: frame id of the node, and its parent in *ret_parent. Not for the root. */
+/* The next frame outwards: frame id of the node, and its parent in *ret_parent. Not for the root.
+ */
 uint32_t stack_node_frame(const struct stack_store *s, uint32_t node, uint32_t *ret_parent);
 const struct frame *stack_frame(const struct stack_store *s, uint32_t frame);
 uint32_t stack_n_frames(const struct stack_store *s);
 
 /* Frees entries that nobody refers to and that were last seen before `before_ns`; calls gone() with
- * the process of each. The programs must be told to send stacks again (kernel_forget_stacks) before the
- * next sample is looked at. Returns how many. */
+ * the process of each. The programs must be told to send stacks again (kernel_forget_stacks) before
+ * the next sample is looked at. Returns how many. */
 size_t stack_sweep(struct stack_store *s, uint64_t before_ns,
 	void (*gone)(void *userdata, uint32_t process), void *userdata);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attachments: what is collected for whom. An attachment is (target, types, event, rate, owner, since
- * when) and holds one of 64 bits that the BPF programs know (bpf/abi.h). This room keeps the list, the
- * quotas (per uid) and the identity rule (same owner and same target: the same attachment, updated);
- * making the kernel follow is pipeline's work through the callbacks' owner.
+ * Attachments: what is collected for whom. An attachment is (target, types, event, rate, owner,
+ * since when) and holds one of 64 bits that the BPF programs know (bpf/abi.h). This room keeps the
+ * list, the quotas (per uid) and the identity rule (same owner and same target: the same
+ * attachment, updated); making the kernel follow is pipeline's work through the callbacks' owner.
  */
 #ifndef PROFD_SESSION_ATTACHMENT_H
 #define PROFD_SESSION_ATTACHMENT_H
@@ -14,8 +14,8 @@
 #define ATTACHMENT_TYPE_CPU 1U /* bits of `types`; one more bit per profile type */
 
 struct attachment {
-	uint64_t id;	/* never reused */
-	unsigned bit;	/* 0..63, reused after detach */
+	uint64_t id;		   /* never reused */
+	unsigned bit;		   /* 0..63, reused after detach */
 	struct target_spec target; /* owned */
 	uint32_t types;
 	uint32_t freq_hz;
@@ -35,9 +35,9 @@ struct attachment_table;
 
 int attachment_table_new(struct attachment_table **ret, unsigned max_per_uid);
 struct attachment_table *attachment_table_free(struct attachment_table *t);
-/* Adds, or finds the one of the same owner, target and `below`, and then sets *ret_updated and leaves
- * its other fields to the caller. Target is moved in on success when new. -EDQUOT (quota of this uid),
- * -ENOSPC (all 64 taken): with text. */
+/* Adds, or finds the one of the same owner, target and `below`, and then sets *ret_updated and
+ * leaves its other fields to the caller. Target is moved in on success when new. -EDQUOT (quota of
+ * this uid), -ENOSPC (all 64 taken): with text. */
 int attachment_table_add(struct attachment_table *t, struct target_spec *target, uint32_t owner_uid,
 	struct attachment **ret, bool *ret_updated, struct error *error);
 /* The same without looking for an equal one and without a quota: for the time of one request. */

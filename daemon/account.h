@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What was collected and lost and what it cost, second by second, so that a profile can say it for
+ * its own span. Each account is the running total at a time; a span is the difference of two.
+ */
+#ifndef PROFD_ACCOUNT_H
+#define PROFD_ACCOUNT_H
+
+#include <stdint.h>
+#include "base/table.h"
+#include "bpf/abi.h"
+
+struct account {
+	uint64_t time_ns;
+	uint64_t triggered, not_run, idle, filtered, stored, superseded;
+	uint64_t dropped[DROP_COUNT], truncated[TRUNCATE_COUNT];
+	uint64_t frames, sideband_lost;
+	uint64_t bpf_ns, daemon_ns, target_ns, symbolizer_ns, encoder_ns; /* CPU */
+};
+
+struct account_log {
+	struct array rows; /* struct account, in order of time */
+};
+
+struct profd;
+
+/* The totals now, over all event sets. */
+void account_now(struct profd *p, struct account *ret);
+/* Keeps the totals now; forgets what is older than the history. */
+void account_keep(struct profd *p);
+/* What happened between two times (as near as what is kept allows; 0: the first kept, now). */
+void account_span(struct profd *p, uint64_t from_ns, uint64_t until_ns, struct account *ret);
+void account_log_deinit(struct account_log *l);
+
+#endif

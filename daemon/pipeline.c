@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way of a sample through the daemon, every hop in order; read this first.
+ *
+ *   kernel/rings.c     drains sideband, then samples up to the positions noted before
+ *     -> on_sideband   proc/process.c: who lives, what is mapped where since when
+ *     -> on_sample     collect/aggregate.c: process by time, stack by hash (collect/stack.c),
+ * located now (collect/locate.c), counted in its series and slot (collect/slots.c) dumps.c on
+ * request: collect/select.c -> symbol/symbolizer.c (worker) -> collect/image.c -> collect/encoder.c
+ * (worker) -> memfd to the client
+ *
+ * What flows up comes through the callbacks here; what flows down are calls.
+ */
+#include <string.h>
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "profd.h"
+
+#define EXPIRE_BUDGET	256
+#define MAINTAIN_DRAINS 16
+#define DRAIN_TURN_NS	(1 * NS_PER_MS)
+#define PROT_EXECUTE	4U
+
+static void on_mmap(struct profd *p, const struct sideband_event *e)
+{
+	if (!(e->prot & PROT_EXECUTE))
+		return;
+	(void)process_table_mmap(p->processes, e->pid, e->start, e->start + e->length, e->offset,
+		e->major, e->minor, e->inode, e->generation, e->text, e->time_ns);
+}
+
+static void on_sideband(void *userdata, const struct sideband_event *e)
+{
+	struct profd *p = userdata;
+
+	if (e->kind == SIDEBAND_LOST) {
+		p->sideband_lost += e->lost;
+		return;
+	}
+	if (e->pid == 0)
+		return;
+	switch (e->kind) {
+	case SIDEBAND_MMAP:
+		on_mmap(p, e);
+		break;
+	case SIDEBAND_COMM:
+		(void)process_table_comm(
+			p->processes, e->pid, e->tid, e->text, e->exec, e->time_ns);
+		break;
+	case SIDEBAND_FORK:
+		if (e->pid == e->tid)
+			(void)process_table_fork(p->processes, e->pid, e->ppid, e->time_ns);
+		break;
+	case SIDEBAND_EXIT:
+		if (e->pid == e->tid)
+			(void)process_table_exit(p->processes, e->pid, e->time_ns);
+		break;
+	case SIDEBAND_LOST:
+		break;
+	}
+}
+
+static void on_sample(void *userdata, const struct sample_record *record)
+{
+	struct profd *p = userdata;
+	p->progress_ns = clock_monotonic_ns();
+	aggregate_sample(p->aggregate, record);
+}
+
+const struct kernel_callbacks pipeline_callbacks = {
+	.sideband = on_sideband,
+	.sample = on_sample,
+};
+
+void pipeline_drain(struct profd *p, uint64_t budget_ns)
+{
+	uint64_t deadline = clock_monotonic_ns() + budget_ns;
+	while (kernel_drain(p->kernel, DRAIN_TURN_NS) > 0 && clock_monotonic_ns() < deadline)
+		;
+	p->progress_ns = clock_monotonic_ns();
+}
+
+void pipeline_split(struct profd *p)
+{
+	pipeline_drain(p, MAINTAIN_DRAINS * DRAIN_TURN_NS);
+	aggregate_split(p->aggregate, clock_monotonic_ns());
+	account_keep(p);
+}
+
+void pipeline_maintain(struct profd *p)
+{
+	uint64_t now = clock_monotonic_ns();
+
+	pipeline_drain(p, MAINTAIN_DRAINS * DRAIN_TURN_NS);
+	if (aggregate_maintain(p->aggregate, now))
+		kernel_forget_stacks(p->kernel);
+	process_table_expire(p->processes, now, EXPIRE_BUDGET);
+	account_keep(p);
+	follow_expire(p);
+}
