@@ -10,7 +10,7 @@
 
 #include "base/io.h"
 
-int error_set(struct error *e, int r, enum exit_code code, const char *format, ...)
+int(error_set)(struct error *e, int r, enum exit_code code, const char *format, ...)
 {
 	int saved_errno = errno;
 	char raw[sizeof(e->text)];
