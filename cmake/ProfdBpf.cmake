@@ -18,7 +18,8 @@ foreach(source ${bpf_sources})
 	add_custom_command(OUTPUT ${object}
 		COMMAND ${BPF_CLANG} -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Werror
 			-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.
-			-I${CMAKE_SOURCE_DIR} -I${CMAKE_SOURCE_DIR}/bpf -c ${source} -o ${object}
+			-I${CMAKE_SOURCE_DIR} -I${CMAKE_SOURCE_DIR}/bpf
+			-idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -c ${source} -o ${object}
 		COMMAND ${LLVM_STRIP} -g ${object}
 		DEPENDS ${source} ${bpf_headers} VERBATIM)
 	add_custom_command(OUTPUT ${skeleton}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0 OR (BSD-2-Clause AND GPL-2.0)
+/*
+ * A sample of what a CPU is doing, F times a second of every CPU: cpu-clock, or a PMU event.
+ * Filters by target first, then takes the kernel and the user stack, sends a small record, and with
+ * it the stack where this CPU has not sent it before.
+ *
+ * Every run is counted once: ran = idle + filtered + stored + sum of dropped. The counters of a CPU
+ * are written by that CPU alone; the kernel does not run a perf event program inside of another one
+ * on the same CPU, so plain additions do.
+ */
+#include "kernel_types.bpf.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include "identity.h"
+#include "maps.bpf.h"
+#include "unwind.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile __u32 ring_wake_bytes = 1; /* wake the daemon when a ring holds more */
+
+/* Set * ABI_MAX_CPUS + cpu -> counters; read by the daemon through mmap, never evicted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ABI_EVENT_SETS *ABI_MAX_CPUS);
+	__type(key, u32);
+	__type(value, struct set_counters);
+} counters SEC(".maps");
+
+/* Cpu -> where a sample is put together. Bound: possible CPUs, set by the loader. An ARRAY by CPU,
+ * as a PERCPU_ARRAY value must stay below 32 KiB. */
+struct cpu_scratch {
+	u32 busy;
+	u32 pad;
+	struct user_regs regs;
+	struct unwind_scratch unwind;
+	/* A sample_record, then its frames: as one array, as a flexible member must be the last. */
+	u64 record[sizeof(struct sample_record) / 8];
+	u64 frames[UNWIND_FRAMES];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct cpu_scratch);
+} scratch SEC(".maps");
+
+/* Cpu -> hashes of stacks that this CPU has sent: direct-mapped, the last writer wins, so a stack
+ * may be sent again but is never taken for sent. A new stack_seed empties it in effect. */
+struct sent_filter {
+	u64 hash[ABI_FILTER_SLOTS];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct sent_filter);
+} sent SEC(".maps");
+
+/* Cpu -> its ring; made by the loader for each possible CPU. One for each CPU, so that a stack is
+ * always before the records that only name it, and no two CPUs meet on a lock. */
+struct cpu_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__array(values, struct cpu_ring);
+} rings SEC(".maps");
+
+enum outcome { OUTCOME_STORED = DROP_COUNT, OUTCOME_IDLE, OUTCOME_FILTERED };
+
+struct cgroup_walk {
+	struct control *control;
+	u64 candidates, attachments, found;
+};
+
+static long cgroup_callback(u32 index, void *context)
+{
+	struct cgroup_walk *w = context;
+	const struct target_rule *rule = &w->control->rules[index & (ABI_ATTACHMENTS - 1)];
+	u64 bit = 1ULL << (index & (ABI_ATTACHMENTS - 1));
+
+	if (!(w->candidates & bit) || (w->attachments & rule->require) != rule->require)
+		return 0;
+	if (bpf_get_current_ancestor_cgroup_id(rule->cgroup_level) == rule->cgroup_id)
+		w->found |= bit;
+	w->candidates &= ~bit;
+	return w->candidates == 0;
+}
+
+/* Attachments of `candidates` whose cgroup rule holds for the current task. */
+static __always_inline u64 cgroup_attachments(
+	struct control *control, u64 candidates, u64 attachments)
+{
+	struct cgroup_walk w = {
+		.control = control, .candidates = candidates, .attachments = attachments
+	};
+
+	bpf_loop(ABI_ATTACHMENTS, cgroup_callback, &w, 0);
+	return w.found;
+}
+
+/* All attachments that cover the current process. */
+static __always_inline u64 covering_attachments(struct control *control, struct task_struct *task)
+{
+	u64 rules = control->cgroup_rules;
+	u64 mask =
+		control->all | process_attachments(task->tgid, task->group_leader->start_boottime);
+
+	return rules ? mask | cgroup_attachments(control, rules, mask) : mask;
+}
+
+static __always_inline u8 covering_sets(struct control *control, u64 attachments)
+{
+	u8 sets = 0;
+
+	for (u32 i = 0; i < ABI_EVENT_SETS; i++)
+		if (control->set_attachments[i] & attachments)
+			sets |= 1U << i;
+	return sets;
+}
+
+/* Where the user part starts: false where there is none. */
+static __always_inline bool user_regs_get(struct perf_event_context *ctx, struct task_struct *task,
+	bool in_user, struct cpu_scratch *s, struct unwind_regs *ret, u64 *ret_cs)
+{
+	if (in_user) {
+		/* Each load is of the context itself: merged pointers are refused. */
+		ret->ip = *(volatile u64 *)&ctx->regs.ip;
+		ret->sp = *(volatile u64 *)&ctx->regs.sp;
+		ret->bp = *(volatile u64 *)&ctx->regs.bp;
+		*ret_cs = *(volatile u64 *)&ctx->regs.cs;
+		return true;
+	}
+	if (bpf_probe_read_kernel(&s->regs, sizeof(s->regs), (void *)bpf_task_pt_regs(task)))
+		return false;
+	ret->ip = s->regs.ip;
+	ret->sp = s->regs.sp;
+	ret->bp = s->regs.bp;
+	*ret_cs = s->regs.cs;
+	/* Workers of io_uring and vhost have a mm, and no user registers. */
+	return ret->ip != 0;
+}
+
+struct hash_walk {
+	const u64 *frames;
+	u64 hash;
+	u32 n;
+};
+
+static long hash_callback(u32 index, void *context)
+{
+	struct hash_walk *w = context;
+	u32 n = w->n, at = index * 8;
+	u64 hash = w->hash;
+
+#pragma unroll
+	for (u32 i = 0; i < 8; i++)
+		if (at + i < n)
+			hash = unwind_hash(hash, w->frames[(at + i) & (UNWIND_FRAMES - 1)]);
+	w->hash = hash;
+	return at + 8 >= n;
+}
+
+static __always_inline u64 kernel_frames(
+	struct perf_event_context *ctx, struct cpu_scratch *s, u64 hash)
+{
+	long bytes = bpf_get_stack(ctx, s->frames, ABI_KERNEL_FRAMES * 8, 0);
+	struct hash_walk w = { .frames = s->frames, .hash = hash };
+
+	if (bytes > 0)
+		w.n = (u64)bytes >> 3;
+	s->unwind.n = w.n;
+	bpf_loop((ABI_KERNEL_FRAMES + 7) / 8, hash_callback, &w, 0);
+	return w.hash;
+}
+
+static __always_inline u32 submit(struct cpu_scratch *s, struct set_counters *c, u32 cpu, u64 began)
+{
+	struct sample_record *r = (void *)s->record;
+	struct sent_filter *filter = bpf_map_lookup_elem(&sent, &cpu);
+	void *ring = bpf_map_lookup_elem(&rings, &cpu);
+	u64 flags = BPF_RB_NO_WAKEUP, *slot;
+	u32 n = 0;
+
+	if (!filter || !ring)
+		return DROP_RING_FULL;
+	slot = &filter->hash[r->stack_hash >> 50 & (ABI_FILTER_SLOTS - 1)];
+	r->has_stack = *slot != r->stack_hash;
+	if (r->has_stack)
+		n = s->unwind.n & (UNWIND_FRAMES - 1);
+	r->size = sizeof(*r) + n * 8;
+	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > ring_wake_bytes)
+		flags = BPF_RB_FORCE_WAKEUP;
+	r->own_ns = bpf_ktime_get_ns() - began;
+	if (bpf_ringbuf_output(ring, r, sizeof(*r) + n * 8, flags))
+		return DROP_RING_FULL;
+	if (r->has_stack) {
+		*slot = r->stack_hash;
+		c->stacks_sent++;
+	}
+	return OUTCOME_STORED;
+}
+
+static __always_inline u32 take(struct perf_event_context *ctx, struct task_struct *task,
+	struct control *control, u64 attachments, struct cpu_scratch *s, struct set_counters *c,
+	u32 cpu, u32 set, u64 began)
+{
+	struct sample_record *r = (void *)s->record;
+	struct unwind_regs regs;
+	u64 cs = *(volatile u64 *)&ctx->regs.cs, hash;
+	bool in_user = (cs & 3) == 3;
+	u32 outcome, n_kernel;
+
+	r->kind = RECORD_SAMPLE;
+	r->time_ns = began;
+	r->tid = identity_pid(task);
+	r->tgid = identity_pid(task->group_leader);
+	if (!r->tid || !r->tgid)
+		return DROP_PID_NAMESPACE;
+	r->start_ns = task->group_leader->start_boottime;
+	r->exec_id = task->self_exec_id;
+	r->cgroup_id = bpf_get_current_cgroup_id();
+	r->owner_uid = identity_owner(task);
+	r->cpu = cpu;
+	r->event_set = set;
+	r->attachments = attachments;
+	r->covering_sets = covering_sets(control, attachments);
+	bpf_get_current_comm(r->comm, sizeof(r->comm));
+
+	hash = unwind_hash(control->stack_seed, r->tgid);
+	hash = unwind_hash(hash, r->start_ns);
+	hash = unwind_hash(hash, r->exec_id);
+	s->unwind.n = 0;
+	if (!in_user)
+		hash = kernel_frames(ctx, s, hash);
+	n_kernel = s->unwind.n;
+	hash = unwind_hash(hash, n_kernel); /* the same words, split elsewhere, are another stack */
+
+	s->unwind.reason = TRUNCATE_NO_USER_STACK;
+	if (!(task->flags & PF_KTHREAD) && task->mm &&
+		user_regs_get(ctx, task, in_user, s, &regs, &cs)) {
+		if ((u16)cs == USER32_CS) {
+			unwind_push(&s->unwind, s->frames, regs.ip);
+			hash = unwind_hash(hash, regs.ip);
+			s->unwind.reason = TRUNCATE_COMPAT;
+		} else {
+			hash = unwind_user(&s->unwind, s->frames, &regs, hash);
+		}
+	}
+	if (s->unwind.reason == TRUNCATE_NONE && n_kernel >= ABI_KERNEL_FRAMES)
+		s->unwind.reason = TRUNCATE_KERNEL_DEPTH;
+	r->stack_hash = unwind_hash_end(hash);
+	r->n_kernel = n_kernel;
+	r->n_user = s->unwind.n - n_kernel;
+	r->truncated = s->unwind.reason;
+
+	outcome = submit(s, c, cpu, began);
+	if (outcome == OUTCOME_STORED) {
+		u32 reason = s->unwind.reason;
+
+		if (reason < TRUNCATE_COUNT)
+			c->truncated[reason]++;
+		c->kernel_frames += n_kernel;
+		c->user_frames += r->n_user;
+	}
+	return outcome;
+}
+
+static __always_inline u32 sample(
+	struct perf_event_context *ctx, struct set_counters *c, u32 cpu, u32 set, u64 began)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct control *control = control_get();
+	struct cpu_scratch *s;
+	u64 attachments;
+	u32 outcome;
+
+	if (task->pid == 0)
+		return OUTCOME_IDLE;
+	if (!control)
+		return OUTCOME_FILTERED;
+	attachments = covering_attachments(control, task);
+	if (!(attachments & control->set_attachments[set & (ABI_EVENT_SETS - 1)]))
+		return OUTCOME_FILTERED;
+	s = bpf_map_lookup_elem(&scratch, &cpu);
+	if (!s || s->busy)
+		return DROP_SCRATCH_BUSY;
+	s->busy = 1;
+	barrier();
+	outcome = take(ctx, task, control, attachments, s, c, cpu, set, began);
+	barrier();
+	s->busy = 0;
+	return outcome;
+}
+
+SEC("perf_event")
+int cpu_sample(struct perf_event_context *ctx)
+{
+	u64 began = bpf_ktime_get_ns();
+	u32 cpu = bpf_get_smp_processor_id();
+	u64 set = bpf_get_attach_cookie(ctx);
+	u32 key = set * ABI_MAX_CPUS + cpu, outcome;
+	struct set_counters *c;
+
+	if (set >= ABI_EVENT_SETS || cpu >= ABI_MAX_CPUS)
+		return 0;
+	c = bpf_map_lookup_elem(&counters, &key);
+	if (!c)
+		return 0;
+	c->ran++;
+	outcome = sample(ctx, c, cpu, set, began);
+	if (outcome < DROP_COUNT)
+		c->dropped[outcome]++;
+	else if (outcome == OUTCOME_STORED)
+		c->stored++;
+	else if (outcome == OUTCOME_IDLE)
+		c->idle++;
+	else
+		c->filtered++;
+	c->own_ns += bpf_ktime_get_ns() - began;
+	return 0;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 OR (BSD-2-Clause AND GPL-2.0) */
+/*
+ * The few kernel structures that the programs read, with the few members they read. Offsets are
+ * relocated against the running kernel's BTF (CO-RE), so order and size here mean nothing. A name
+ * with three underscores is another kernel's shape of the type before them.
+ */
+#ifndef PROFD_BPF_KERNEL_TYPES_H
+#define PROFD_BPF_KERNEL_TYPES_H
+
+#include <linux/bpf.h>
+#include <stdbool.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __s32 s32;
+typedef __u64 u64;
+typedef __s64 s64;
+
+/* x86-64 pt_regs as it lies in memory and as the context of a perf event program shows it. This
+ * layout is kernel ABI (ptrace, perf), so it is not relocated. */
+struct user_regs {
+	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax;
+	u64 ip, cs, flags, sp, ss;
+};
+
+/* The context of SEC("perf_event"): struct bpf_perf_event_data of uapi/linux/bpf_perf_event.h. */
+struct perf_event_context {
+	struct user_regs regs;
+	u64 sample_period;
+	u64 addr;
+};
+
+#define USER32_CS  0x23 /* arch/x86/include/asm/segment.h: __USER32_CS */
+#define PF_KTHREAD 0x00200000
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct ns_common {
+	unsigned int inum;
+};
+struct pid_namespace {
+	struct ns_common ns;
+};
+struct user_namespace {
+	struct ns_common ns;
+};
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+struct kuid {
+	u32 val;
+};
+struct kernel_capabilities {
+};
+struct cred {
+	struct kuid uid, gid, suid, sgid, euid, egid, fsuid, fsgid;
+	struct kernel_capabilities cap_permitted; /* 8 bytes; u32[2] until Linux 6.2, then u64 */
+	struct user_namespace *user_ns;
+};
+
+struct super_block {
+	u32 s_dev;
+};
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+struct file {
+	struct inode *f_inode;
+};
+
+struct mm_struct {
+	unsigned long flags;
+	struct file *exe_file;
+};
+/* mm->flags is a bitmap in a struct since Linux 6.18. */
+struct mm_struct___bitmap {
+	struct {
+		unsigned long __mm_flags[1];
+	} flags;
+};
+
+struct task_struct {
+	unsigned int flags;
+	int pid, tgid;
+	u64 start_boottime;
+	u64 self_exec_id;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
+	const struct cred *real_cred;
+	struct mm_struct *mm;
+	char comm[16];
+};
+
+struct seq_file {
+};
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+#pragma clang attribute pop
+
+#endif

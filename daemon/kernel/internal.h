@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside of the room: the parts that struct kernel is made of, one file each.
+ */
+#ifndef PROFD_KERNEL_INTERNAL_H
+#define PROFD_KERNEL_INTERNAL_H
+
+#include "kernel/kernel.h"
+
+struct cpu_bpf;
+struct follow_bpf;
+struct mark_bpf;
+struct forget_bpf;
+
+/* ---- cpus.c ---- */
+
+struct cpus {
+	unsigned n; /* highest online number + 1 */
+	bool online[ABI_MAX_CPUS];
+};
+/* CPUs online now. 0 or -errno. */
+int cpus_read(struct cpus *ret);
+/* Reads a list such as "0-3,8"; numbers past ABI_MAX_CPUS are left out. 0 or -EINVAL. */
+int cpus_parse(const char *list, struct cpus *ret);
+
+/* ---- load.c: programs and their maps ---- */
+
+struct programs {
+	struct cpu_bpf *cpu; /* owned, as all here */
+	struct follow_bpf *follow;
+	struct mark_bpf *mark;
+	struct forget_bpf *forget;
+	struct control *control;       /* mapped, writable */
+	struct set_counters *counters; /* mapped; [set * ABI_MAX_CPUS + cpu] */
+	uint64_t bytes;		       /* that the maps occupy, without rings */
+};
+int programs_load(
+	struct programs *p, const struct cpus *cpus, uint64_t ring_bytes, struct error *error);
+void programs_deinit(struct programs *p);
+/* Bytes a map occupies, as the kernel accounts it. */
+uint64_t programs_map_bytes(int map_fd);
+
+/* ---- rings.c: BPF ring buffers, one of each CPU ---- */
+
+struct ring {
+	int fd;
+	uint64_t bytes;	     /* 0: no such ring */
+	uint64_t *consumer;  /* page, written here */
+	uint64_t *producer;  /* page, written by the kernel */
+	const uint8_t *data; /* bytes of it, twice in a row */
+	uint64_t noted;	     /* producer position that may be handed out */
+};
+int ring_init(struct ring *r, uint64_t bytes);
+void ring_deinit(struct ring *r);
+void ring_note(struct ring *r);
+/* Hands out one record before the noted position. 1: done one, 0: none is left. A record that is
+ * not as the ABI says is skipped and counted in *bad. */
+int ring_next(struct ring *r, const struct kernel_callbacks *callbacks, uint64_t *bad);
+
+/* ---- sideband.c: perf records about processes and mappings ---- */
+
+struct sideband_ring {
+	int fd;
+	void *map;	  /* perf_event_mmap_page, then data */
+	uint64_t head;	  /* noted */
+	uint64_t tail;	  /* read up to here */
+	uint64_t next_ns; /* time of the record at tail; UINT64_MAX: none */
+};
+struct sideband {
+	struct sideband_ring *rings; /* by CPU; owned */
+	unsigned n;
+	uint8_t *record; /* one record in one piece; owned */
+};
+int sideband_open(struct sideband *s, const struct cpus *cpus, struct error *error);
+void sideband_deinit(struct sideband *s);
+/* Hands out everything that was there at the call, in the order of time over all CPUs. */
+void sideband_drain(struct sideband *s, const struct kernel_callbacks *callbacks);
+/* Reads one whole record of n bytes (header included). True: *ret is an event. Pure. */
+bool sideband_parse(const uint8_t *record, size_t n, struct sideband_event *ret);
+uint64_t sideband_bytes(const struct sideband *s);
+
+/* ---- events.c: perf events of a set ---- */
+
+struct event_set {
+	char name[32]; /* "": never used */
+	uint32_t freq_hz;
+	uint64_t period;	   /* fixed period in units of the event; 0: the kernel adapts it */
+	uint64_t attachments;	   /* 0: events are closed or not yet on */
+	int *event_fds, *link_fds; /* by CPU, -1: none; owned; NULL while closed */
+	uint64_t *counts;	   /* by CPU: the events' own count, last read; owned */
+	unsigned n;
+};
+/* Opens the events of the set on all online CPUs, disabled. */
+int event_set_open(struct event_set *s, const char *name, uint32_t freq_hz, const struct cpus *cpus,
+	struct error *error);
+/* Lets them run prog_fd with the set's number. 0 or -errno; nothing is left on on failure. */
+int event_set_start(struct event_set *s, unsigned number, int prog_fd);
+void event_set_read(struct event_set *s);
+/* Switches the events off, reads their last counts, closes them; counts stay. */
+void event_set_close(struct event_set *s);
+void event_set_deinit(struct event_set *s);
+/* Sets the error for a perf_event_open() that said -r: which permission, and what to do. */
+int event_explain(int r, const char *what, struct error *error);
+/* Is the event there for this process? 0 or -errno. */
+int event_probe(const char *name);
+
+/* ---- features.c ---- */
+
+/* The first required feature that is missing becomes the error. 0, -EOPNOTSUPP or -EPERM. */
+int features_check(struct error *error);
+/* Keeps what libbpf says; shown at debug level by features_log_libbpf(). */
+void features_capture_libbpf(void);
+void features_log_libbpf(void);
+bool features_capable(unsigned capability);
+
+struct kernel {
+	struct cpus cpus;
+	struct programs programs;
+	struct ring *rings; /* by CPU; owned */
+	uint64_t ring_bytes;
+	struct sideband sideband;
+	struct event_set sets[ABI_EVENT_SETS];
+	struct kernel_callbacks callbacks;
+	sd_event *event; /* ref */
+	sd_event_source *timer;
+	sd_event_source **sources; /* of rings and sideband; 2 * cpus.n; owned */
+	uint64_t bad_records;
+	uint64_t closed_ns;  /* own_ns of sets whose counters were taken again */
+	unsigned first_ring; /* where the next drain starts */
+};
+
+#endif
