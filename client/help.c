@@ -85,27 +85,27 @@ void help_program(FILE *out, const struct program *p)
 
 void help_verb(FILE *out, const struct program *p, const struct verb *v)
 {
+	const struct verb_option *o;
+
 	fprintf(out, "Usage: %s %s %s\n\n", p->name, v->name, v->synopsis);
 	for (const char *const *text = v->text; *text; text++) {
 		wrap(out, *text, 0);
 		fputc('\n', out);
 	}
 	fprintf(out, "Options:\n");
-	for (const struct verb_option *const *t = v->options; *t; t++) {
-		for (const struct verb_option *o = *t; o->id; o++) {
-			char head[96];
-			int n = 0;
+	for (unsigned i = 0; (o = verb_option_at(v, i)); i++) {
+		char head[96];
+		int n = 0;
 
-			if (o->short_name)
-				n = snprintf(head, sizeof(head), "-%c, ", o->short_name);
-			else
-				n = snprintf(head, sizeof(head), "    ");
-			snprintf(head + n, sizeof(head) - n, "--%s%s%s", o->long_name,
-				o->argument ? " " : "", o->argument ? o->argument : "");
-			fprintf(out, "  %-24s ", head);
-			if (strlen(head) > 24)
-				fprintf(out, "\n%27s", "");
-			wrap(out, o->text, 27);
-		}
+		if (o->short_name)
+			n = snprintf(head, sizeof(head), "-%c, ", o->short_name);
+		else
+			n = snprintf(head, sizeof(head), "    ");
+		snprintf(head + n, sizeof(head) - n, "--%s%s%s", o->long_name,
+			o->argument ? " " : "", o->argument ? o->argument : "");
+		fprintf(out, "  %-24s ", head);
+		if (strlen(head) > 24)
+			fprintf(out, "\n%27s", "");
+		wrap(out, o->text, 27);
 	}
 }

@@ -12,37 +12,46 @@
 
 #define OPTIONS_MAX 64
 
-static const struct verb_option *find_long(const struct verb *v, const char *name, size_t n)
+const struct verb_option *verb_option_at(const struct verb *v, unsigned n)
 {
 	for (const struct verb_option *const *t = v->options; *t; t++)
 		for (const struct verb_option *o = *t; o->id; o++)
-			if (strlen(o->long_name) == n && !strncmp(o->long_name, name, n))
+			if (n-- == 0)
 				return o;
+	return NULL;
+}
+
+static const struct verb_option *find_long(const struct verb *v, const char *name, size_t n)
+{
+	const struct verb_option *o;
+
+	for (unsigned i = 0; (o = verb_option_at(v, i)); i++)
+		if (strlen(o->long_name) == n && !strncmp(o->long_name, name, n))
+			return o;
 	return NULL;
 }
 
 static const struct verb_option *find_short(const struct verb *v, char name)
 {
-	for (const struct verb_option *const *t = v->options; *t; t++)
-		for (const struct verb_option *o = *t; o->id; o++)
-			if (o->short_name && o->short_name == name)
-				return o;
+	const struct verb_option *o;
+
+	for (unsigned i = 0; (o = verb_option_at(v, i)); i++)
+		if (o->short_name && o->short_name == name)
+			return o;
 	return NULL;
 }
 
 static int unknown_option(const struct verb *v, const char *word, size_t n, struct error *error)
 {
-	static char names[OPTIONS_MAX][32];
+	char names[OPTIONS_MAX][32];
 	const char *words[OPTIONS_MAX + 1];
 	char wrong[64], what[48];
-	size_t n_words = 0;
+	const struct verb_option *o;
+	unsigned n_words = 0;
 
-	for (const struct verb_option *const *t = v->options; *t; t++) {
-		for (const struct verb_option *o = *t; o->id && n_words < OPTIONS_MAX; o++) {
-			snprintf(names[n_words], sizeof(names[0]), "--%s", o->long_name);
-			words[n_words] = names[n_words];
-			n_words++;
-		}
+	for (; n_words < OPTIONS_MAX && (o = verb_option_at(v, n_words)); n_words++) {
+		snprintf(names[n_words], sizeof(names[0]), "--%s", o->long_name);
+		words[n_words] = names[n_words];
 	}
 	words[n_words] = NULL;
 	snprintf(wrong, sizeof(wrong), "%.*s", (int)MIN(n, sizeof(wrong) - 1), word);

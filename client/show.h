@@ -18,9 +18,10 @@ struct show_table {
 	unsigned columns;
 	uint64_t right; /* bit a column: aligned to the right */
 };
-#define SHOW_TABLE_INIT(columns_, right_)                                                       \
-	{                                                                                       \
-		.cells = ARRAY_INIT(struct show_cell, 1U << 22), .columns = (columns_), .right = (right_) \
+#define SHOW_TABLE_INIT(columns_, right_)                                               \
+	{                                                                               \
+		.cells = ARRAY_INIT(struct show_cell, 1U << 22), .columns = (columns_), \
+		.right = (right_)                                                       \
 	}
 
 void show_table_deinit(struct show_table *t);

@@ -77,6 +77,8 @@ struct program {
 extern const struct program profctl_program;
 extern const struct program profd_program;
 
+/* The n-th option of a verb over all of its tables; NULL: no more. */
+const struct verb_option *verb_option_at(const struct verb *v, unsigned n);
 const struct verb *program_verb(const struct program *p, const char *name);
 
 struct verb_run {
