@@ -40,8 +40,7 @@ struct walk {
 	Dwarf_Die unit;
 };
 
-int debug_info_new(
-	struct debug_info **ret, const void *data, size_t n, const void *alt, size_t alt_n)
+int debug_info_new(struct debug_info **ret, void *data, size_t n, void *alt, size_t alt_n)
 {
 	struct debug_info *d = calloc(1, sizeof(*d));
 
@@ -49,8 +48,7 @@ int debug_info_new(
 		return -ENOMEM;
 	d->frames = (struct array)ARRAY_INIT(struct debug_frame, MAX_FRAMES);
 	(void)elf_version(EV_CURRENT);
-	/* elf_memory() opens for reading: libelf works on copies where it changes anything. */
-	d->elf = elf_memory((char *)(uintptr_t)data, n);
+	d->elf = elf_memory(data, n);
 	if (d->elf)
 		d->dwarf = dwarf_begin_elf(d->elf, DWARF_C_READ, NULL);
 	if (!d->dwarf) {
@@ -58,7 +56,7 @@ int debug_info_new(
 		return -ENODATA;
 	}
 	if (alt)
-		d->alt_elf = elf_memory((char *)(uintptr_t)alt, alt_n);
+		d->alt_elf = elf_memory(alt, alt_n);
 	if (d->alt_elf)
 		d->alt = dwarf_begin_elf(d->alt_elf, DWARF_C_READ, NULL);
 	if (d->alt)

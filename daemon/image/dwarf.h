@@ -26,10 +26,10 @@ struct debug_address {
 
 struct debug_info;
 
-/* Both images are borrowed while it lives; alt is the dwz file, NULL when there is none.
+/* Both images are borrowed while it lives, and private, writable memory: libelf notes in their section
+ * headers what it unpacked. alt is the dwz file, NULL when there is none.
  * 0, -ENODATA: no DWARF that libdw can read, -ENOMEM. */
-int debug_info_new(
-	struct debug_info **ret, const void *data, size_t n, const void *alt, size_t alt_n);
+int debug_info_new(struct debug_info **ret, void *data, size_t n, void *alt, size_t alt_n);
 struct debug_info *debug_info_free(struct debug_info *d);
 
 /* Looks up n vaddrs, sorted and distinct. 0, or 1: stopped at deadline_ns (CLOCK_MONOTONIC), what

@@ -4,9 +4,10 @@
  * the file it is handed and answers; the answer is checked, interned and cached by module, so that a
  * second dump asks only for what is new.
  *
- * Order of sources for a file: DWARF of the file or of its separate debug file (names, lines,
- * expanded inlines) -> .symtab (own or debug file's) -> .dynsym -> .gopclntab (also stripped) -> function start
- * from .eh_frame_hdr (name stays empty). Kernel: kallsyms. JIT: perf map.
+ * Order of sources for a file: .gopclntab for Go functions (the runtime's own names, lines and inlines,
+ * the same when stripped) -> DWARF of the file or of its separate debug file (names, lines, expanded
+ * inlines) -> .symtab (own or debug file's) -> .dynsym -> function start from .eh_frame_hdr (name stays
+ * empty). Kernel: kallsyms. JIT: perf map.
  */
 #ifndef PROFD_SYMBOL_SYMBOLIZER_H
 #define PROFD_SYMBOL_SYMBOLIZER_H
