@@ -63,4 +63,17 @@ pgrep -a profd && wrong "processes are left"
 echo "guest: journal:"
 journalctl -q --no-pager -u profd.service -u profd.socket -o cat
 journalctl -q --no-pager -u profd.service -u profd.socket -p err -o cat | grep . && wrong "errors in the journal"
+
+# A daemon that hangs is ended by its watchdog and comes back. The period is made short for this.
+mkdir -p /run/systemd/system/profd.service.d
+printf '[Service]\nWatchdogSec=2\n' >/run/systemd/system/profd.service.d/watchdog.conf
+systemctl daemon-reload
+systemctl start profd.socket profd.service || wrong "start"
+kill -STOP "$(property MainPID)"
+for _ in $(seq 30); do
+	[ "$(property NRestarts)" = 0 ] || [ "$(property ActiveState)" != active ] || break
+	sleep 1
+done
+[ "$(property NRestarts)" = 1 ] || wrong "$(property NRestarts) restarts of a daemon that hung"
+"$profctl" status >/dev/null || wrong "no answer after the watchdog's restart"
 echo "guest: done"
