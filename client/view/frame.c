@@ -84,7 +84,7 @@ bool frame_is_unnamed(const char *name)
 {
 	const char *plus = strrchr(name, '+');
 
-	if (!*name)
+	if (!*name || (*name == '[' && name[strlen(name) - 1] == ']'))
 		return true;
 	return plus && !strncmp(plus, "+0x", 3) && plus[3] &&
 	       !plus[3 + strspn(plus + 3, "0123456789abcdef")];

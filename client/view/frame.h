@@ -19,7 +19,7 @@ const char *frame_module(const struct profile *p, uint32_t mapping);
 const char *frame_basename(const char *path);
 /* In the kernel or one of its modules. */
 bool frame_is_kernel(const char *module);
-/* "", or module+0xaddress. */
+/* "", module+0xaddress or [module]. */
 bool frame_is_unnamed(const char *name);
 
 /* Writes text with what is not printable, and `forbidden` (0: none), replaced; at most max_columns

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the lines below a table about frames without a name: a function of the name "" or
- * "module+0x...", or none at all. Shares are of the samples' values; a sample counts once for each
- * module in which it has such a frame.
+ * Owns the lines below a table about frames without a name: a function of the name "",
+ * "module+0x..." or "[module]", or none at all. Shares are of the samples' values; a sample counts
+ * once for each module in which it has such a frame.
  */
 #include "view/unnamed.h"
 #include <errno.h>
