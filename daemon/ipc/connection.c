@@ -55,21 +55,24 @@ void connection_settle_fds(struct connection *c)
 	c->unread_fds = 0;
 }
 
-/* Frames that are already here come first: nothing more is read until they are done. */
-static void watch(struct connection *c, bool backlog)
-{
-	uint32_t events = (backlog ? 0 : EPOLLIN) | (frame_out_empty(c->out) ? 0 : EPOLLOUT);
+static int on_more(sd_event_source *source, void *userdata);
 
-	if (sd_event_source_set_io_events(c->io, events) < 0 ||
-		sd_event_source_set_enabled(c->more, backlog ? SD_EVENT_ONESHOT : SD_EVENT_OFF) < 0)
+/* Frames that are already here come first: nothing more is read until they are done. */
+static void watch_socket(struct connection *c)
+{
+	uint32_t events = (c->more ? 0 : EPOLLIN) | (frame_out_empty(c->out) ? 0 : EPOLLOUT);
+
+	if (sd_event_source_set_io_events(c->io, events) < 0)
 		connection_kill(c);
 }
 
-static bool has_backlog(const struct connection *c)
+/* A source is made for each turn, because sd-event takes a defer source for as old as its making,
+ * and the oldest goes first: one that stays would keep all sockets waiting. */
+static void set_backlog(struct connection *c, bool backlog)
 {
-	int enabled = SD_EVENT_OFF;
-
-	return sd_event_source_get_enabled(c->more, &enabled) > 0;
+	c->more = sd_event_source_disable_unref(c->more);
+	if (backlog && sd_event_add_defer(c->server->event, &c->more, on_more, c) < 0)
+		connection_kill(c);
 }
 
 void connection_flush(struct connection *c)
@@ -84,7 +87,7 @@ void connection_flush(struct connection *c)
 	if (frame_out_bytes(c->out) < before)
 		c->active_ns = clock_monotonic_ns();
 	connection_account(c);
-	watch(c, has_backlog(c));
+	watch_socket(c);
 }
 
 int connection_push_error(struct connection *c, uint32_t id, const struct error *error)
@@ -209,7 +212,7 @@ static void handle_frames(struct connection *c)
 	else if (done > 0 || c->frame_since_ns == 0)
 		c->frame_since_ns = now;
 	connection_account(c);
-	watch(c, done == IPC_FRAMES_A_TURN && !frame_in_between(&c->in));
+	set_backlog(c, done == IPC_FRAMES_A_TURN && !frame_in_between(&c->in));
 	connection_flush(c);
 }
 
@@ -274,7 +277,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
 		connection_flush(c);
 	if (!c->dead && (events & EPOLLIN))
 		receive(c);
-	else if (!c->dead && (events & (EPOLLHUP | EPOLLERR)) && !has_backlog(c))
+	else if (!c->dead && (events & (EPOLLHUP | EPOLLERR)) && !c->more)
 		connection_kill(c);
 	return 0;
 }
@@ -330,10 +333,6 @@ int connection_new(struct connection **ret, struct ipc_server *s, int fd, const 
 	int r = frame_out_new(&c->out, LIMIT_OUT_QUEUE_BYTES);
 	if (r == 0)
 		r = sd_event_add_io(s->event, &c->io, fd, EPOLLIN, on_io, c);
-	if (r >= 0)
-		r = sd_event_add_defer(s->event, &c->more, on_more, c);
-	if (r >= 0)
-		r = sd_event_source_set_enabled(c->more, SD_EVENT_OFF);
 	if (r < 0) {
 		connection_free(c);
 		return r;

@@ -23,7 +23,8 @@ struct connection {
 	int fd; /* owned */
 	struct peer peer;
 	struct user *user; /* a reference */
-	sd_event_source *io, *more;
+	sd_event_source *io;
+	sd_event_source *more; /* NULL: no whole frame waits */
 	struct frame_in in;
 	struct frame_out *out;
 	struct ipc_request *requests; /* owned */

@@ -17,7 +17,7 @@ static bool may_connect(const struct user_table *t, uid_t uid, unsigned has)
 	if (t->n_others >= LIMIT_CONNECTIONS - USER_ROOT_RESERVE)
 		return false;
 	unsigned left = LIMIT_CONNECTIONS - USER_ROOT_RESERVE - t->n_others;
-	return has < LIMIT_CONNECTIONS_PER_UID && has + 1 <= left;
+	return has == 0 || (has < LIMIT_CONNECTIONS_PER_UID && has < left / 4);
 }
 
 int user_table_connect(struct user_table *t, uid_t uid, struct user **ret)

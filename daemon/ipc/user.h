@@ -27,7 +27,7 @@ struct user_table {
 };
 
 /* Charges one more connection. 0, -ENOMEM, -EDQUOT: this uid's share is used up. Of what is left
- * for all, a uid may take half: so the last places go to those who have none. */
+ * for all, a uid may hold a quarter: so the last places go to those who have none. */
 int user_table_connect(struct user_table *t, uid_t uid, struct user **ret);
 /* Gives the connection back; the user goes with its last one. */
 void user_table_disconnect(struct user_table *t, struct user *u);
