@@ -62,8 +62,8 @@ int unknown_word(const char *what, const char *wrong, const char *const *words, 
 		n += snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "", *words);
 	if (near)
 		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
-			"unknown %s '%.60s', did you mean '%s'? There is: %s", what, wrong, near,
+			"unknown %s '%.60s', did you mean '%s'? Choices: %s", what, wrong, near,
 			list);
-	return error_set(error, -EINVAL, EXIT_CODE_USAGE, "unknown %s '%.60s'; there is: %s", what,
+	return error_set(error, -EINVAL, EXIT_CODE_USAGE, "unknown %s '%.60s'; choices: %s", what,
 		wrong, list);
 }
