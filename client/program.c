@@ -4,6 +4,7 @@
  * left shows as EPIPE when standard output is flushed, after what must be undone was undone.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include "client/commands.h"
@@ -25,14 +26,23 @@ int complain(const struct error *e)
 	return e->code ? e->code : EXIT_CODE_FAILED;
 }
 
+/* Whoever read our standard output has closed it: `| head`, a pager that was left. */
+static bool reader_left(void)
+{
+	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
 int finish_stdout(int code)
 {
 	struct error error = ERROR_INIT;
+	bool failed = ferror(stdout);
 
+	/* What could not be written is still there: this tries again, and says why not. */
 	errno = 0;
-	if (!ferror(stdout) && fflush(stdout) == 0)
-		return code;
-	if (errno == EPIPE || code != EXIT_CODE_OK)
+	failed = fflush(stdout) || failed;
+	if (!failed || errno == EPIPE || reader_left() || code != EXIT_CODE_OK)
 		return code;
 	error_set(&error, -EIO, EXIT_CODE_FAILED, "cannot write standard output: %s",
 		errno ? strerror(errno) : "some of it was lost");
