@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/io.h"
 
 int cpus_parse(const char *list, struct cpus *ret)
@@ -52,4 +54,30 @@ int cpus_read(struct cpus *ret)
 	int r = io_read_file(AT_FDCWD, "/sys/devices/system/cpu/online", 65536, &text, &n);
 
 	return r < 0 ? r : cpus_parse(text, ret);
+}
+
+void cpus_parse_idle(const char *stat, unsigned hz, uint64_t *ret_ns, unsigned n)
+{
+	for (const char *line = stat; line; line = strchr(line, '\n')) {
+		unsigned long long idle, iowait;
+		unsigned cpu;
+
+		line += *line == '\n';
+		/* cpuN user nice system idle iowait ... (proc(5)) */
+		if (sscanf(line, "cpu%u %*u %*u %*u %llu %llu", &cpu, &idle, &iowait) == 3 &&
+			cpu < n)
+			ret_ns[cpu] = (idle + iowait) * (NS_PER_SEC / hz);
+	}
+}
+
+int cpus_idle(uint64_t *ret_ns, unsigned n)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t text_n;
+	int r = io_read_file(AT_FDCWD, "/proc/stat", 4U << 20, &text, &text_n);
+
+	if (r < 0)
+		return r;
+	cpus_parse_idle(text, (unsigned)sysconf(_SC_CLK_TCK), ret_ns, n);
+	return 0;
 }

@@ -3,6 +3,11 @@
  * Perf events of an event set: one of each online CPU, of every process, with our program behind
  * it. Every bit of perf_event_attr is chosen here; a client only picks a name and a rate.
  *
+ * Below IDLE_SEEN_HZ the events leave the idle task out: on a CPU whose tick is stopped the kernel
+ * counts every sample against the allowance of one tick, then throttles the event until the next
+ * tick, and the short work of a mostly idle CPU would never be seen. How much of what did not run
+ * was idle is then taken from /proc/stat.
+ *
  * cpu-clock has a fixed period, so the event's own count / period says how often it should have run
  * the program; what is missing was not run. PMU events run in frequency mode, where the kernel
  * adapts the period: for them triggered is what ran.
@@ -21,6 +26,8 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/limits.h"
+
+#define IDLE_SEEN_HZ 1000U /* no tick is longer than a period from here on, so none is stopped */
 
 static const struct event_name {
 	const char *name;
@@ -52,6 +59,7 @@ static int event_open(const struct event_name *e, uint32_t freq_hz, uint64_t per
 		.size = sizeof(attr),
 		.config = e->config,
 		.disabled = 1,
+		.exclude_idle = freq_hz < IDLE_SEEN_HZ,
 	};
 	int fd;
 
@@ -156,10 +164,13 @@ int event_set_open(struct event_set *s, const char *name, uint32_t freq_hz, cons
 	set.event_fds = malloc(cpus->n * sizeof(int));
 	set.link_fds = malloc(cpus->n * sizeof(int));
 	set.counts = calloc(cpus->n, sizeof(uint64_t));
-	if (!set.event_fds || !set.link_fds || !set.counts) {
+	set.idle_from_ns = calloc(cpus->n, sizeof(uint64_t));
+	set.idle_ns = calloc(cpus->n, sizeof(uint64_t));
+	if (!set.event_fds || !set.link_fds || !set.counts || !set.idle_from_ns || !set.idle_ns) {
 		free(set.event_fds);
 		free(set.link_fds);
-		free(set.counts);
+		set.event_fds = set.link_fds = NULL;
+		event_set_deinit(&set);
 		return error_set(error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
 	}
 	memset(set.event_fds, -1, cpus->n * sizeof(int));
@@ -206,6 +217,8 @@ int event_set_start(struct event_set *s, unsigned number, int prog_fd)
 			s->link_fds[i] = -1;
 		}
 	}
+	(void)cpus_idle(s->idle_from_ns, s->n);
+	memcpy(s->idle_ns, s->idle_from_ns, s->n * sizeof(uint64_t));
 	for (unsigned i = 0; i < s->n && r == 0; i++)
 		if (s->event_fds[i] >= 0 && ioctl(s->event_fds[i], PERF_EVENT_IOC_ENABLE, 0) < 0)
 			r = -errno;
@@ -223,6 +236,15 @@ void event_set_read(struct event_set *s)
 			read(s->event_fds[i], &count, sizeof(count)) == (ssize_t)sizeof(count))
 			s->counts[i] = count;
 	}
+	if (s->event_fds && s->freq_hz < IDLE_SEEN_HZ)
+		(void)cpus_idle(s->idle_ns, s->n);
+}
+
+uint64_t event_set_idle(const struct event_set *s, unsigned cpu, uint64_t missing)
+{
+	if (!s->period || s->freq_hz >= IDLE_SEEN_HZ || s->idle_ns[cpu] <= s->idle_from_ns[cpu])
+		return 0;
+	return MIN(missing, (s->idle_ns[cpu] - s->idle_from_ns[cpu]) / s->period);
 }
 
 void event_set_close(struct event_set *s)
@@ -248,5 +270,7 @@ void event_set_deinit(struct event_set *s)
 {
 	event_set_close(s);
 	free(s->counts);
+	free(s->idle_from_ns);
+	free(s->idle_ns);
 	*s = (struct event_set){ 0 };
 }

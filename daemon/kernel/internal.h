@@ -22,6 +22,11 @@ struct cpus {
 int cpus_read(struct cpus *ret);
 /* Reads a list such as "0-3,8"; numbers past ABI_MAX_CPUS are left out. 0 or -EINVAL. */
 int cpus_parse(const char *list, struct cpus *ret);
+/* Time that each CPU has been idle (iowait is idle), in units of 10 ms as /proc/stat has it; CPUs
+ * that are not in it keep what ret_ns has. 0 or -errno. */
+int cpus_idle(uint64_t *ret_ns, unsigned n);
+/* The same of the text of /proc/stat; hz: its units in a second. Pure. */
+void cpus_parse_idle(const char *stat, unsigned hz, uint64_t *ret_ns, unsigned n);
 
 /* ---- load.c: programs and their maps ---- */
 
@@ -88,6 +93,7 @@ struct event_set {
 	uint64_t attachments;	   /* 0: events are closed or not yet on */
 	int *event_fds, *link_fds; /* by CPU, -1: none; owned; NULL while closed */
 	uint64_t *counts;	   /* by CPU: the events' own count, last read; owned */
+	uint64_t *idle_from_ns, *idle_ns; /* by CPU, where the program does not see idle; owned */
 	unsigned n;
 };
 /* Opens the events of the set on all online CPUs, disabled. */
@@ -96,6 +102,8 @@ int event_set_open(struct event_set *s, const char *name, uint32_t freq_hz, cons
 /* Lets them run prog_fd with the set's number. 0 or -errno; nothing is left on on failure. */
 int event_set_start(struct event_set *s, unsigned number, int prog_fd);
 void event_set_read(struct event_set *s);
+/* Ticks that fell on an idle CPU without running the program, of `missing` ones. */
+uint64_t event_set_idle(const struct event_set *s, unsigned cpu, uint64_t missing);
 /* Switches the events off, reads their last counts, closes them; counts stay. */
 void event_set_close(struct event_set *s);
 void event_set_deinit(struct event_set *s);

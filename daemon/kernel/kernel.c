@@ -297,15 +297,21 @@ void kernel_set_info(struct kernel *k, unsigned set, struct kernel_set_info *ret
 	info.freq_hz = s->freq_hz;
 	info.active = s->attachments != 0;
 	info.period = s->period;
-	for (unsigned cpu = 0; cpu < k->cpus.n; cpu++)
-		counters_add(&info.sum, &set_counters(k, set)[cpu]);
-	/* After the counters: a run in between adds to triggered, never to ran alone. */
+	/* Before the counters: a run in between is one more that ran, not one that is missing. */
 	event_set_read(s);
-	for (unsigned cpu = 0; cpu < s->n; cpu++)
-		if (s->period)
-			info.triggered += s->counts[cpu] / s->period;
-	info.triggered = MAX(info.triggered, info.sum.ran);
-	info.not_run = info.triggered - info.sum.ran;
+	for (unsigned cpu = 0; cpu < k->cpus.n; cpu++) {
+		struct set_counters *c = &set_counters(k, set)[cpu];
+		uint64_t due = s->period && cpu < s->n ? s->counts[cpu] / s->period : 0;
+		uint64_t ran = __atomic_load_n(&c->ran, __ATOMIC_RELAXED);
+		uint64_t missing = due > ran ? due - ran : 0;
+		uint64_t idle = missing ? event_set_idle(s, cpu, missing) : 0;
+
+		counters_add(&info.sum, c);
+		info.sum.ran += idle;
+		info.sum.idle += idle;
+		info.not_run += missing - idle;
+	}
+	info.triggered = info.sum.ran + info.not_run;
 	*ret = info;
 }
 
