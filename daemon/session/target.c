@@ -274,7 +274,7 @@ static int fill(struct target_spec *t, const Profd__V1__Target *w, int *fds, siz
 			TARGET_MAX_PIDFDS, error);
 	if (r == 0)
 		r = pids_from_wire(&t->below, &t->n_below, w->below_pids, w->n_below_pids,
-			fds + w->n_pidfds, w->n_below_pidfds,
+			w->n_below_pidfds > 0 ? fds + w->n_pidfds : NULL, w->n_below_pidfds,
 			TARGET_MAX_PIDFDS - MIN(t->n_pids, TARGET_MAX_PIDFDS), error);
 	return r;
 }
