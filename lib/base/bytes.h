@@ -17,9 +17,11 @@ struct reader {
 	bool bad;
 };
 
-#define READER_INIT(p, n)                                                  \
-	{                                                                  \
-		.start = (p), .at = (p), .end = (const uint8_t *)(p) + (n) \
+/* p may be NULL where n is 0. */
+#define READER_INIT(p, n)                                                          \
+	{                                                                          \
+		.start = (p), .at = (p),                                           \
+		.end = (n) > 0 ? (const uint8_t *)(p) + (n) : (const uint8_t *)(p) \
 	}
 
 static inline size_t reader_left(const struct reader *r)

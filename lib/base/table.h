@@ -27,8 +27,9 @@ struct array {
 		.size = sizeof(type), .max = (max_) \
 	}
 #define ARRAY_AT(a, type, i) (&((type *)(a)->data)[i])
-#define ARRAY_EACH(a, type, it) \
-	for (type *it = (a)->data, *it##_end = it + (a)->n; it < it##_end; it++)
+#define ARRAY_EACH(a, type, it)                                                           \
+	for (__typeof__(type) *it = (a)->data, *it##_end = (a)->n > 0 ? it + (a)->n : it; \
+		it < it##_end; it++)
 
 void array_deinit(struct array *a);
 /* A new zeroed element at the end; NULL when max is reached or memory is short. */

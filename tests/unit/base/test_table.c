@@ -159,6 +159,22 @@ static void an_array_grows_to_its_maximum_zeroed(void **state)
 	assert_true(array_bytes(&a) <= 10 * sizeof(uint64_t));
 }
 
+static void an_array_of_pointers_is_walked_to_its_end(void **state)
+{
+	CLEANUP(array_deinit) struct array a = ARRAY_INIT(const char *, 4);
+	size_t n = 0;
+
+	(void)state;
+	ARRAY_EACH(&a, const char *, it)
+	n += strlen(*it);
+	assert_int_equal(n, 0);
+	*(const char **)array_push(&a) = "ab";
+	*(const char **)array_push(&a) = "cde";
+	ARRAY_EACH(&a, const char *, it)
+	n += strlen(*it);
+	assert_int_equal(n, 5);
+}
+
 static void resizing_zeroes_what_is_new_and_bounds_it(void **state)
 {
 	CLEANUP(array_deinit) struct array a = ARRAY_INIT(uint32_t, 100);
@@ -324,6 +340,7 @@ int main(void)
 		cmocka_unit_test(a_cleared_table_is_empty_and_usable),
 		cmocka_unit_test(equal_hashes_are_told_apart_by_the_caller),
 		cmocka_unit_test(an_array_grows_to_its_maximum_zeroed),
+		cmocka_unit_test(an_array_of_pointers_is_walked_to_its_end),
 		cmocka_unit_test(resizing_zeroes_what_is_new_and_bounds_it),
 		cmocka_unit_test(an_array_of_more_bytes_than_memory_is_refused),
 		cmocka_unit_test(equal_strings_have_one_id),
