@@ -369,7 +369,7 @@ static void a_failure_without_words_is_still_an_error(void **state)
 	pump(&h);
 	ipc_request_fail(h.held[--h.n_held], &error);
 	pump(&h);
-	expect_error(&c, 7, EXIT_CODE_FAILED, "");
+	expect_error(&c, 7, EXIT_CODE_FAILED, "out of memory");
 	client_deinit(&c);
 	harness_deinit(&h);
 }
