@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests of the symbolizer's worker: builds small programs with what compilers are installed, asks
- * symbolizer_serve() as the daemon would, and asks binutils and elfutils for the truth.
+ * For tests of the symbolizer's worker: builds small programs with what compilers are installed,
+ * asks symbolizer_serve() as the daemon would, and asks binutils and elfutils for the truth.
  */
 #ifndef PROFD_TEST_SYMBOL_FIXTURE_H
 #define PROFD_TEST_SYMBOL_FIXTURE_H
@@ -180,8 +180,8 @@ UNUSED static const char *text_of(const struct answered *a, uint32_t id, char *o
 }
 
 /* "name file:line < name file:line < ..." with base names of files; "?" where unknown. */
-UNUSED static const char *describe(const struct answered *a, size_t i, bool demangled, bool position,
-	char *out, size_t n)
+UNUSED static const char *describe(
+	const struct answered *a, size_t i, bool demangled, bool position, char *out, size_t n)
 {
 	const struct answer_address *address = &a->view.addresses[i];
 	char name[LIMIT_SYMBOL_NAME + 1], file[LIMIT_SYMBOL_NAME + 1];

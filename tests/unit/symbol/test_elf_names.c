@@ -75,13 +75,16 @@ static void ask_tool(const char *tool, const char *file, uint64_t start, size_t 
 			/* eu-addr2line adds the column. */
 			if (strncmp(tool, "eu-", 3) == 0 && strrchr(line, ':') != strchr(line, ':'))
 				*strrchr(line, ':') = '\0';
+			/* binutils for a line that the compiler left out. */
+			if (strlen(line) > 2 && strcmp(line + strlen(line) - 2, ":?") == 0)
+				strcpy(line + strlen(line) - 1, "0");
 			base = strrchr(line, '/');
 			used = strlen(out);
 			used += (size_t)snprintf(
 				out + used, 1024 - used, "%s%s", used ? " < " : "", name);
 			if (position)
-				(void)snprintf(out + used, 1024 - used, " %s",
-					base ? base + 1 : line);
+				(void)snprintf(
+					out + used, 1024 - used, " %s", base ? base + 1 : line);
 		}
 		is_name = !is_name;
 	}
@@ -89,7 +92,9 @@ static void ask_tool(const char *tool, const char *file, uint64_t start, size_t 
 	assert_int_equal(i, n);
 }
 
-static void same_as_tools(const char *file, const char *function, const char *debug, const char *alt)
+/* lines: the tool that is asked for positions too; names: a second opinion. */
+static void same_as_tools(
+	const char *lines, const char *names, const char *file, const char *debug, const char *alt)
 {
 	struct loaded l = { 0 };
 	struct answered a;
@@ -99,14 +104,14 @@ static void same_as_tools(const char *file, const char *function, const char *de
 	size_t deepest = 0;
 
 	load(&l, debug ? "reference" : file);
-	start = symbol_of(&l, function, &size);
+	start = symbol_of(&l, "outer", &size);
 	size = MIN(size, (uint64_t)64);
 	for (uint64_t i = 0; i < size; i++)
 		offsets[i] = offset_of(&l, start + i);
 	ask_elf(file, debug, alt, offsets, size, &a);
 	assert_int_equal(a.error, 0);
 	assert_int_equal(a.view.flags, ANSWER_FULL_SYMBOLS);
-	ask_tool("eu-addr2line", debug ? "reference" : file, start, size, true, &truth);
+	ask_tool(lines, debug ? "reference" : file, start, size, true, &truth);
 	for (uint64_t i = 0; i < size; i++) {
 		assert_string_equal(
 			describe(&a, i, false, true, mine, sizeof(mine)), truth.text[i]);
@@ -115,7 +120,7 @@ static void same_as_tools(const char *file, const char *function, const char *de
 		deepest = MAX(deepest, (size_t)a.view.addresses[i].n_lines);
 	}
 	assert_in_range(deepest, 4, 4);
-	ask_tool("addr2line", debug ? "reference" : file, start, size, false, &truth);
+	ask_tool(names, debug ? "reference" : file, start, size, false, &truth);
 	for (uint64_t i = 0; i < size; i++)
 		assert_string_equal(
 			describe(&a, i, false, false, mine, sizeof(mine)), truth.text[i]);
@@ -135,13 +140,24 @@ static void inlined_calls_are_those_of_addr2line(void **state)
 	write_source("inlines.c", inlines_c);
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		assert_int_equal(run("gcc -O2 %s inlines.c -o inlines", flags[i]), 0);
-		same_as_tools("inlines", "outer", NULL, NULL);
+		same_as_tools("eu-addr2line", "addr2line", "inlines", NULL, NULL);
 	}
-	if (run("command -v clang >/dev/null") == 0) {
-		/* clang writes no .debug_aranges. */
-		assert_int_equal(run("clang -O2 -g inlines.c -o inlines"), 0);
-		same_as_tools("inlines", "outer", NULL, NULL);
-	}
+}
+
+/* clang writes no .debug_aranges, without which elfutils 0.188 finds nothing, and ranges by index,
+ * which binutils 2.40 misreads. */
+static void inlined_calls_of_clang_are_those_of_llvm(void **state)
+{
+	static const char llvm[] = "llvm-symbolizer-14 --output-style=GNU";
+
+	(void)state;
+	need_tool("clang");
+	need_tool("llvm-symbolizer-14");
+	write_source("inlines.c", inlines_c);
+	assert_int_equal(run("clang -O2 -gdwarf-5 inlines.c -o inlines"), 0);
+	same_as_tools(llvm, llvm, "inlines", NULL, NULL);
+	assert_int_equal(run("clang -O2 -gdwarf-4 inlines.c -o inlines"), 0);
+	same_as_tools(llvm, "addr2line", "inlines", NULL, NULL);
 }
 
 static void separate_debug_file_gives_the_same(void **state)
@@ -155,13 +171,13 @@ static void separate_debug_file_gives_the_same(void **state)
 			     "objcopy --only-keep-debug reference d.debug && "
 			     "objcopy -S --add-gnu-debuglink=d.debug reference stripped"),
 		0);
-	same_as_tools("stripped", "outer", "d.debug", NULL);
+	same_as_tools("eu-addr2line", "addr2line", "stripped", "d.debug", NULL);
 	/* Without a build-id the debuglink's checksum decides. */
 	assert_int_equal(run("gcc -O2 -g -Wl,--build-id=none inlines.c -o reference && "
 			     "objcopy --only-keep-debug reference d.debug && "
 			     "objcopy -S --add-gnu-debuglink=d.debug reference stripped"),
 		0);
-	same_as_tools("stripped", "outer", "d.debug", NULL);
+	same_as_tools("eu-addr2line", "addr2line", "stripped", "d.debug", NULL);
 }
 
 static void dwz_file_completes_the_names(void **state)
@@ -174,17 +190,19 @@ static void dwz_file_completes_the_names(void **state)
 	need_tool("dwz");
 	need_tool("eu-addr2line");
 	write_source("inlines.c", inlines_c);
-	assert_int_equal(run("gcc -O2 -g -Wl,--build-id inlines.c -o reference && cp reference one && "
-			     "gcc -O2 -g -Wl,--build-id -DX inlines.c -o two && "
-			     "dwz -m common.debug -M /nonexistent/common.debug one two"),
+	assert_int_equal(
+		run("gcc -O2 -g -Wl,--build-id inlines.c -o reference && cp reference one && "
+		    "gcc -O2 -g -Wl,--build-id -DX inlines.c -o two && "
+		    "dwz -m common.debug -M /nonexistent/common.debug one two"),
 		0);
 	fd = open_built("one");
 	assert_int_equal(
-		identify((struct symbol_request){ .source = SYMBOL_SOURCE_ELF }, &fd, &identity), 0);
+		identify((struct symbol_request){ .source = SYMBOL_SOURCE_ELF }, &fd, &identity),
+		0);
 	close(fd);
 	assert_string_equal(identity.altlink, "/nonexistent/common.debug");
 	assert_in_range(identity.alt_id_n, 8, 32);
-	same_as_tools("one", "outer", "one", "common.debug");
+	same_as_tools("eu-addr2line", "addr2line", "one", "one", "common.debug");
 }
 
 static void debug_file_of_another_build_is_refused(void **state)
@@ -244,8 +262,8 @@ static void build_id_is_what_readelf_says(void **state)
 	need_tool("gcc");
 	need_tool("readelf");
 	write_source("inlines.c", inlines_c);
-	assert_int_equal(run("gcc -Wl,--build-id inlines.c -o a && objcopy --only-keep-debug a a.debug"),
-		0);
+	assert_int_equal(
+		run("gcc -Wl,--build-id inlines.c -o a && objcopy --only-keep-debug a a.debug"), 0);
 	(void)snprintf(command, sizeof(command), "readelf -n %s/a | sed -n 's/.*Build ID: //p'",
 		directory);
 	f = popen(command, "r");
@@ -306,7 +324,8 @@ static void every_executable_segment_is_found(void **state)
 	unload(&l);
 	fd = open_built("segments");
 	assert_int_equal(
-		identify((struct symbol_request){ .source = SYMBOL_SOURCE_ELF }, &fd, &identity), 0);
+		identify((struct symbol_request){ .source = SYMBOL_SOURCE_ELF }, &fd, &identity),
+		0);
 	close(fd);
 	assert_int_equal(identity.n_segments, 2);
 	assert_int_equal(identity.segments[0].vaddr, 0x10000);
@@ -355,7 +374,8 @@ static void cxx_names_are_demangled_and_kept(void **state)
 static void rust_names_are_demangled(void **state)
 {
 	static const char source[] =
-		"mod deep { pub struct S(pub u64); impl S { #[inline(never)] pub fn work(&self) -> u64 "
+		"mod deep { pub struct S(pub u64); impl S { #[inline(never)] pub fn work(&self) -> "
+		"u64 "
 		"{ self.0 * 3 } } }\n"
 		"fn main() { let s = deep::S(std::env::args().count() as u64); "
 		"std::process::exit(s.work() as i32) }\n";
@@ -490,6 +510,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inlined_calls_are_those_of_addr2line),
+		cmocka_unit_test(inlined_calls_of_clang_are_those_of_llvm),
 		cmocka_unit_test(separate_debug_file_gives_the_same),
 		cmocka_unit_test(dwz_file_completes_the_names),
 		cmocka_unit_test(debug_file_of_another_build_is_refused),
