@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests that load the programs and sample real processes: a kernel with callbacks that collect, and
- * children that spin, fork or exec on request. Skips (77) where the kernel or the rights are missing.
+ * For tests that load the programs and sample real processes: a kernel with callbacks that collect,
+ * and children that spin, fork or exec on request. Skips (77) where the kernel or the rights are
+ * missing.
  */
 #ifndef PROFD_TESTS_UNIT_KERNEL_FIXTURE_H
 #define PROFD_TESTS_UNIT_KERNEL_FIXTURE_H
@@ -30,7 +31,7 @@
 struct seen {
 	uint64_t samples, stacks, unknown, sideband, lost;
 	uint64_t by_set[ABI_EVENT_SETS];
-	uint64_t with_user, wrong_order;
+	uint64_t with_user;
 	struct {
 		uint32_t tgid;
 		uint64_t samples, attachments;
@@ -41,10 +42,8 @@ struct seen {
 	} pids[MAX_PIDS];
 	unsigned n_pids;
 	uint64_t hashes[1U << 16];
-	uint64_t last_note_ns;
 	uint64_t frames[ABI_FRAMES]; /* user frames of the deepest stack */
 	unsigned n_frames;
-	struct sideband_event last_comm;
 	char last_comm_text[64];
 	uint64_t maps_of_child;
 	uint32_t watch_pid; /* sideband events of it are counted */
@@ -100,6 +99,16 @@ static inline void seen_sample(void *userdata, const struct sample_record *r)
 	memcpy(s->pids[i].comm, r->comm, ABI_COMM);
 	if (r->n_user > s->pids[i].max_user)
 		s->pids[i].max_user = r->n_user;
+}
+
+static inline unsigned set_of(struct kernel *k, uint32_t freq_hz)
+{
+	struct error error = ERROR_INIT;
+	unsigned set = 99;
+
+	if (kernel_set_get(k, "cpu-clock", freq_hz, &set, &error) < 0)
+		fail_msg("%s", error.text);
+	return set;
 }
 
 static inline uint64_t seen_of(const struct seen *s, pid_t pid)
@@ -165,9 +174,11 @@ static inline void run_for(struct kernel *k, pid_t pid, uint64_t cpu_ns)
 	}
 }
 
+static volatile int spinning = 1; /* for ever, which the compiler need not know */
+
 __attribute__((noinline)) static void spin(void)
 {
-	for (volatile unsigned i = 0;; i++)
+	while (spinning)
 		;
 }
 
@@ -179,6 +190,7 @@ static inline pid_t child_spin(void)
 	if (pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		spin();
+		_exit(0);
 	}
 	assert_true(pid > 0);
 	return pid;
