@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profctl attach, and what profd attach does when a daemon answers. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include "base/clock.h"
@@ -19,6 +20,7 @@ int attach_parse(struct attach_options *o, const struct program *program, int ar
 		r = id < 0 ? id : attach_option(o, id, options.value, error);
 		if (r < 0)
 			return r;
+		assert(r > 0); /* what is in the table is understood */
 	}
 	if (target_args_empty(&o->target))
 		return error_set(error, -EINVAL, EXIT_CODE_USAGE,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profctl detach. */
+#include <assert.h>
 #include <errno.h>
 #include "base/io.h"
 #include "client/commands.h"
@@ -31,6 +32,8 @@ static int parse(struct detach_options *o, int argc, char **argv, struct error *
 			o->json = true;
 		else if ((r = target_args_option(&o->target, id, options.value, error)) < 0)
 			return r;
+		else
+			assert(r > 0); /* what is in the table is understood */
 	}
 	if (target_args_empty(&o->target))
 		return error_set(error, -EINVAL, EXIT_CODE_USAGE,

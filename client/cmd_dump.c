@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profctl dump: a profile of what was collected, or of the next seconds. */
+#include <assert.h>
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include "base/clock.h"
@@ -63,19 +65,20 @@ static int parse(struct dump_options *o, int argc, char **argv, struct error *er
 	int id, r;
 
 	while ((id = options_next(&options, error)) != OPTION_END) {
-		r = id;
+		r = MIN(id, 1);
 		if (id == OPTION_SINCE)
 			o->since = options.value;
 		else if (id == OPTION_UNTIL)
 			o->until = options.value;
 		else if (id == OPTION_SECONDS)
-			r = parse_duration(options.value, "--seconds", &o->seconds_ns, error);
+			r = parse_duration(options.value, "--seconds", &o->seconds_ns, error) ?: 1;
 		else if (id == OPTION_SLOTS)
 			o->slots = true;
 		else if (id > 0)
 			r = attach_option(&o->common, id, options.value, error);
 		if (r < 0)
 			return r;
+		assert(r > 0); /* what is in the table is understood */
 	}
 	if (o->common.n_types == 0)
 		o->common.types[o->common.n_types++] = type_names[0];

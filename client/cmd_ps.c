@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profctl ps: what is attached; with --all: what could be. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include "base/clock.h"
@@ -27,8 +28,10 @@ static int parse(struct ps_options *o, int argc, char **argv, struct error *erro
 			o->socket = options.value;
 		else if (id == OPTION_JSON)
 			o->json = true;
-		else
+		else if (id == OPTION_ALL)
 			o->all = true;
+		else
+			assert(false); /* what is in the table is understood */
 	}
 	return 0;
 }

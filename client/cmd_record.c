@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profctl record: runs a command attached from its first instruction, and writes its profile. */
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -48,6 +49,7 @@ static int parse(struct recording *r, int argc, char **argv, struct error *error
 		n = id < 0 ? id : attach_option(&r->options, id, options.value, error);
 		if (n < 0)
 			return n;
+		assert(n > 0); /* what is in the table is understood */
 	}
 	if (options.at < argc)
 		r->argv = argv + options.at + 1;

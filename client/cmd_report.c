@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profctl report: a profile as text. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -58,8 +59,11 @@ static int take_option(
 			}
 		}
 		return unknown_word("value of --color", options->value, color_names, error);
-	default: /* --top is what it does anyway */
-		return MIN(id, 0);
+	case OPTION_TOP: /* what it does anyway */
+		return 0;
+	default:
+		assert(id < 0); /* what is in the table is understood */
+		return id;
 	}
 }
 

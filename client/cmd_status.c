@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profctl status: parsing and the text; the JSON is in status_json.c. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include "base/clock.h"
@@ -28,8 +29,10 @@ static int parse(struct status_options *o, int argc, char **argv, struct error *
 			o->socket = options.value;
 		else if (id == OPTION_JSON)
 			o->json = true;
-		else
+		else if (id == OPTION_FEATURES)
 			o->features = true;
+		else
+			assert(false); /* what is in the table is understood */
 	}
 	return 0;
 }
