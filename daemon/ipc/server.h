@@ -17,17 +17,18 @@ struct ipc_server;
 struct ipc_request; /* owned by the server; alive until its final reply or on_gone */
 
 struct ipc_handlers {
-	/* One decoded request other than hello; body_case tells which. fds: those of its Target, in order;
-	 * take one by setting it to -1. */
+	/* One decoded request other than hello; body_case tells which. fds: those of its Target, in
+	 * order; take one by setting it to -1. */
 	void (*request)(void *userdata, struct ipc_request *r, const Profd__V1__Request *message,
 		int *fds, size_t n_fds);
-	/* The peer cancelled this request (finish: wants what there is) or is gone (then r dies on return). */
+	/* The peer cancelled this request (finish: wants what there is) or is gone (then r dies on
+	 * return). */
 	void (*cancelled)(void *userdata, struct ipc_request *r, bool finish, bool gone);
 	/* A connection has closed, after its requests were cancelled. */
 	void (*closed)(void *userdata, uint64_t connection);
 	void *userdata;
-	const char *version;	   /* "profd 1.0.0" */
-	const char *const *types;  /* NULL-terminated profile types */
+	const char *version;	  /* "profd 1.0.0" */
+	const char *const *types; /* NULL-terminated profile types */
 };
 
 /* listen_fd: bound and listening, consumed. */
@@ -44,10 +45,12 @@ void *ipc_request_userdata(const struct ipc_request *r);
 void ipc_request_reply(struct ipc_request *r, Profd__V1__Reply *reply, int fd);
 void ipc_request_fail(struct ipc_request *r, const struct error *error);
 /* Not final; dropped when the peer does not read. */
-void ipc_request_progress(struct ipc_request *r, uint64_t done_ns, uint64_t total_ns, const char *text);
+void ipc_request_progress(
+	struct ipc_request *r, uint64_t done_ns, uint64_t total_ns, const char *text);
 
-/* Makes and binds the socket at path (mode 0666, parent directory must exist or is made 0755); a stale
- * one is replaced; -EADDRINUSE with text when a daemon answers there. The listening fd or -errno. */
+/* Makes and binds the socket at path (mode 0666, parent directory must exist or is made 0755); a
+ * stale one is replaced; -EADDRINUSE with text when a daemon answers there. The listening fd or
+ * -errno. */
 int ipc_listen(const char *path, struct error *error);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a peer means by TARGET, as values: checked against the limits, pids translated through pidfds.
- * Pure but for target_spec_from_wire(), which asks the kernel for the pid behind a pidfd.
+ * What a peer means by TARGET, as values: checked against the limits, pids translated through
+ * pidfds. Pure but for target_spec_from_wire(), which asks the kernel for the pid behind a pidfd.
  */
 #ifndef PROFD_SESSION_TARGET_H
 #define PROFD_SESSION_TARGET_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Framing of the socket, on both sides: a little-endian u32 length (1..LIMIT_MESSAGE_BYTES), then that
- * many bytes of protobuf (profd.v1.Request or Reply). Descriptors travel as SCM_RIGHTS with the first
- * byte of their frame. Non-blocking: feed what the socket gives, take whole frames out. Pure but for
- * frame_in_read() and frame_out_flush().
+ * Framing of the socket, on both sides: a little-endian u32 length (1..LIMIT_MESSAGE_BYTES), then
+ * that many bytes of protobuf (profd.v1.Request or Reply). Descriptors travel as SCM_RIGHTS with
+ * the first byte of their frame. Non-blocking: feed what the socket gives, take whole frames out.
+ * Pure but for frame_in_read() and frame_out_flush().
  */
 #ifndef PROFD_WIRE_FRAME_H
 #define PROFD_WIRE_FRAME_H
@@ -14,8 +14,8 @@
 #include "base/limits.h"
 #include "wire/profd.pb-c.h"
 
-#define WIRE_VERSION  1
-#define WIRE_MAX_FDS  64
+#define WIRE_VERSION 1
+#define WIRE_MAX_FDS 64
 
 struct frame_in {
 	uint8_t *data; /* owned */
@@ -23,18 +23,23 @@ struct frame_in {
 	int fds[WIRE_MAX_FDS]; /* owned until taken */
 	size_t n_fds;
 	size_t consumed; /* bytes of data that frame_in_next() has handed out */
-	/* Set by the owner: descriptors are left to the kernel to drop, and a frame with some is -EPROTO. */
+	/* Set by the owner: descriptors are left to the kernel to drop, and a frame with some is
+	 * -EPROTO. */
 	bool refuse_fds;
 };
-#define FRAME_IN_INIT { .n = 0 }
+#define FRAME_IN_INIT  \
+	{              \
+		.n = 0 \
+	}
 
 void frame_in_deinit(struct frame_in *f);
-/* Reads what the non-blocking socket has. Bytes read, 0 at the end, -EAGAIN, -EPROTO (bad length, too
- * many descriptors), other -errno. */
+/* Reads what the non-blocking socket has. Bytes read, 0 at the end, -EAGAIN, -EPROTO (bad length,
+ * too many descriptors), other -errno. */
 ssize_t frame_in_read(struct frame_in *f, int sock);
 /* Feeds bytes directly (tests, fuzzers). 0, -ENOMEM, -EPROTO. */
 int frame_in_feed(struct frame_in *f, const void *p, size_t n);
-/* A whole frame: 1 and its borrowed bytes (valid until the next call on f), 0: none yet, -EPROTO. */
+/* A whole frame: 1 and its borrowed bytes (valid until the next call on f), 0: none yet, -EPROTO.
+ */
 int frame_in_next(struct frame_in *f, const uint8_t **ret, size_t *ret_n);
 /* Nothing of another frame has come: descriptors that are left now belong to no frame. */
 bool frame_in_between(const struct frame_in *f);
