@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parsers of /proc/PID files: text in, structs out; no I/O. The text is the kernel's but the names in
- * it are the target's: any byte but NUL, octal escapes for newline, " (deleted)" that may be real.
- * A line that cannot be read is skipped and counted.
+ * Parsers of /proc/PID files: text in, structs out; no I/O. The text is the kernel's but the names
+ * in it are the target's: any byte but NUL, octal escapes for newline, " (deleted)" that may be
+ * real. A line that cannot be read is skipped and counted.
  */
 #ifndef PROFD_PROC_MAPS_H
 #define PROFD_PROC_MAPS_H
@@ -39,14 +39,15 @@ struct stat_fields { /* /proc/PID/stat */
 };
 int stat_parse(const char *text, size_t n, struct stat_fields *ret);
 
-struct status_fields { /* /proc/PID/status */
+struct status_fields {		 /* /proc/PID/status */
 	uint32_t uid[4], gid[4]; /* real, effective, saved, fs */
 	uint32_t ns_pid;	 /* last field of NSpid */
 	uint64_t cap_permitted;
 };
 int status_parse(const char *text, size_t n, struct status_fields *ret);
 
-/* The cgroup v2 path ("0::/...") of /proc/PID/cgroup: borrowed, not NUL-terminated. 0 or -ENOENT. */
+/* The cgroup v2 path ("0::/...") of /proc/PID/cgroup: borrowed, not NUL-terminated. 0 or -ENOENT.
+ */
 int cgroup_parse(const char *text, size_t n, const char **ret, size_t *ret_n);
 
 #endif

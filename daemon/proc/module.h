@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Modules: what a code address belongs to. A file module is one file as the kernel identifies it
- * (device, inode, inode generation), whoever maps it and under whatever name; the pseudo-modules are the
- * kernel, the vdso, and per process its anonymous executable memory (JIT). A module holds the
- * descriptor needed to symbolize later, within LIMIT_MODULE_FDS.
+ * (device, inode, inode generation), whoever maps it and under whatever name; the pseudo-modules
+ * are the kernel, the vdso, and per process its anonymous executable memory (JIT). A module holds
+ * the descriptor needed to symbolize later, within LIMIT_MODULE_FDS.
  *
- * A frame is (module, offset): offset in the file for file modules, in the image for the vdso, the raw
- * address for the kernel and for JIT.
+ * A frame is (module, offset): offset in the file for file modules, in the image for the vdso, the
+ * raw address for the kernel and for JIT.
  */
 #ifndef PROFD_PROC_MODULE_H
 #define PROFD_PROC_MODULE_H
@@ -29,12 +29,12 @@ struct module {
 	enum module_kind kind;
 	uint32_t major, minor;
 	uint64_t inode, generation;
-	uint32_t pid;		/* MODULE_JIT, and the process it was first seen in */
-	uint64_t pid_start_ns;	/* MODULE_JIT: which of that number */
-	char *path;		/* owned; as first seen; "[vdso]", "[kernel.kallsyms]", "[jit]" */
+	uint32_t pid;	       /* MODULE_JIT, and the process it was first seen in */
+	uint64_t pid_start_ns; /* MODULE_JIT: which of that number */
+	char *path;	       /* owned; as first seen; "[vdso]", "[kernel.kallsyms]", "[jit]" */
 	enum module_file_state file_state;
 	int file_error;
-	int fd;			/* owned; -1 */
+	int fd; /* owned; -1 */
 	uint64_t size, mtime_ns, ctime_ns;
 	uint32_t owner_uid;
 	bool same_mount_as_root;
