@@ -74,7 +74,10 @@ static int connect_or_start(struct recording *r, struct error *error)
 	if (why.code != EXIT_CODE_NO_DAEMON || geteuid() != 0)
 		return error_set(error, n, why.code, "%s", why.text);
 	n = private_daemon_start(&r->daemon, error);
-	return n < 0 ? n : remote_connect(r->daemon.socket, &r->remote, error);
+	if (n == 0)
+		n = remote_connect(r->daemon.socket, &r->remote, error);
+	private_daemon_hide(&r->daemon);
+	return n;
 }
 
 /* What the profile is named after: TARGET, because it says more than what starts it, or COMMAND. */

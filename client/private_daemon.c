@@ -181,6 +181,15 @@ int private_daemon_start(struct private_daemon *d, struct error *error)
 	return wait_ready(d, ready, error);
 }
 
+void private_daemon_hide(struct private_daemon *d)
+{
+	if (!d->dir[0])
+		return;
+	unlink(d->socket);
+	rmdir(d->dir);
+	d->dir[0] = 0;
+}
+
 void private_daemon_stop(struct private_daemon *d)
 {
 	uint64_t deadline_ns = clock_monotonic_ns() + STOP_MS * NS_PER_MS;
@@ -193,10 +202,7 @@ void private_daemon_stop(struct private_daemon *d)
 			poll(NULL, 0, 5);
 		}
 	}
-	if (d->dir[0]) {
-		unlink(d->socket);
-		rmdir(d->dir);
-	}
+	private_daemon_hide(d);
 	d->log = close_fd(d->log);
 	*d = (struct private_daemon)PRIVATE_DAEMON_INIT;
 }

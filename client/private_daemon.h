@@ -20,7 +20,9 @@ struct private_daemon {
  * writes to the descriptor that PROFD_READY_FD names. When it ends before that, *error is its last
  * line with its exit code. Interruptible (-ECANCELED). */
 int private_daemon_start(struct private_daemon *d, struct error *error);
-/* Ends it and removes the folder; harmless when none runs. */
+/* Removes the folder, once there is a connection: nothing stays behind when we are killed. */
+void private_daemon_hide(struct private_daemon *d);
+/* Ends it, hidden or not; harmless when none runs. */
 void private_daemon_stop(struct private_daemon *d);
 /* The daemon's binary: PROFD_DAEMON, next to this program, or "profd" for PATH. */
 const char *private_daemon_path(char *buf, size_t n);
