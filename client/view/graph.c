@@ -137,26 +137,72 @@ static bool is_diff_base(const struct profile *p, uint32_t set)
 	return false;
 }
 
+struct merged {
+	uint32_t stack, labels;
+	int64_t value;
+};
+
+static int compare_merged(const void *x, const void *y)
+{
+	const struct merged *a = x, *b = y;
+
+	if (a->stack != b->stack)
+		return a->stack < b->stack ? -1 : 1;
+	return a->labels < b->labels ? -1 : a->labels > b->labels;
+}
+
+static void add_to_total(struct graph *g, int64_t *base, uint32_t labels, int64_t value)
+{
+	g->total = unit_add(g->total, unit_abs(value));
+	if (labels && is_diff_base(g->profile, labels))
+		*base = unit_add(*base, unit_abs(value));
+}
+
+/* With values of both signs (a difference of profiles) the total depends on what was added up
+ * before: pprof merges samples of equal stack and labels first. */
+static int total_of_merged(struct graph *g, int64_t *base)
+{
+	const struct profile *p = g->profile;
+	size_t n = profile_n_samples(p);
+	_cleanup_free_ struct merged *all = calloc(n + 1, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		all[i] = (struct merged){ *ARRAY_AT(&p->sample_stacks, uint32_t, i),
+			*ARRAY_AT(&p->sample_labels, uint32_t, i), profile_values(p, i)[g->type] };
+	qsort(all, n, sizeof(*all), compare_merged);
+	for (size_t i = 0, next; i < n; i = next) {
+		int64_t sum = 0;
+		for (next = i; next < n && !compare_merged(&all[i], &all[next]); next++)
+			sum = unit_add(sum, all[next].value);
+		add_to_total(g, base, all[i].labels, sum);
+	}
+	return 0;
+}
+
 static int weigh_stacks(struct graph *g)
 {
 	const struct profile *p = g->profile;
-	int64_t total = 0, base = 0;
+	bool negative = false;
+	int64_t base = 0;
 	int r = array_resize(&g->weights, p->stacks.n);
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < profile_n_samples(p); i++) {
+	for (size_t i = 0; i < profile_n_samples(p) && r >= 0; i++) {
 		int64_t v = profile_values(p, i)[g->type];
-		uint32_t set = *ARRAY_AT(&p->sample_labels, uint32_t, i);
 		int64_t *w =
 			ARRAY_AT(&g->weights, int64_t, *ARRAY_AT(&p->sample_stacks, uint32_t, i));
 		*w = unit_add(*w, v);
-		total = unit_add(total, unit_abs(v));
-		if (set && is_diff_base(p, set))
-			base = unit_add(base, unit_abs(v));
+		negative = negative || v < 0;
 	}
-	g->total = base ?: total;
-	return 0;
+	if (r >= 0 && negative)
+		r = total_of_merged(g, &base);
+	for (size_t i = 0; i < profile_n_samples(p) && r >= 0 && !negative; i++)
+		add_to_total(g, &base, *ARRAY_AT(&p->sample_labels, uint32_t, i),
+			profile_values(p, i)[g->type]);
+	if (base)
+		g->total = base;
+	return r;
 }
 
 /* The nodes of a location are nodes[0..n-1], innermost first. */

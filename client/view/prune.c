@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
+#include "view/frame.h"
 
 #define MAX_EXPRESSION 1024U
 #define MAX_DEPTH      32
@@ -85,11 +86,12 @@ static char *simplify(const char *name)
 static int judge(const struct profile *p, uint32_t function, const regex_t *drop,
 	const regex_t *keep, uint8_t *verdict)
 {
-	const char *name =
-		profile_text(p, ARRAY_AT(&p->functions, struct profile_function, function)->name);
-
 	if (*verdict != UNKNOWN)
 		return 0;
+	/* pprof drops after it has shortened names. */
+	_cleanup_free_ char *owned = NULL;
+	const char *name = frame_function_name(
+		p, ARRAY_AT(&p->functions, struct profile_function, function), &owned);
 	_cleanup_free_ char *simple = simplify(name);
 	if (!simple)
 		return -ENOMEM;

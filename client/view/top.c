@@ -23,6 +23,7 @@
 struct row {
 	const char *name; /* borrowed from the graph or `owned` */
 	char *owned;
+	const char *module; /* borrowed from the profile */
 	struct graph_node *node;
 };
 
@@ -40,11 +41,14 @@ static void rows_deinit(struct rows *rows)
 	free(rows->all);
 }
 
-static int tie(const struct graph_node *a, const struct graph_node *b)
+/* As pprof does: the numbers as text, then the path. */
+static int tie(const struct row *a, const struct row *b)
 {
-	if (a->start_line != b->start_line)
-		return a->start_line < b->start_line ? -1 : 1;
-	return a->module < b->module ? -1 : a->module > b->module;
+	char x[32], y[32];
+
+	(void)snprintf(x, sizeof(x), "%" PRId64 " ", a->node->start_line);
+	(void)snprintf(y, sizeof(y), "%" PRId64 " ", b->node->start_line);
+	return strcmp(x, y) ?: strcmp(a->module, b->module);
 }
 
 static int descending(int64_t a, int64_t b)
@@ -61,7 +65,7 @@ static int by_flat(const void *x, const void *y)
 
 	c = c ?: strcmp(a->name, b->name);
 	c = c ?: descending(a->node->cum, b->node->cum);
-	return c ?: tie(a->node, b->node);
+	return c ?: tie(a, b);
 }
 
 static int by_cum(const void *x, const void *y)
@@ -71,18 +75,17 @@ static int by_cum(const void *x, const void *y)
 
 	c = c ?: strcmp(a->name, b->name);
 	c = c ?: descending(a->node->flat, b->node->flat);
-	return c ?: tie(a->node, b->node);
+	return c ?: tie(a, b);
 }
 
 static int add_row(const struct graph *g, struct graph_node *node, struct row *ret)
 {
-	struct row row = { .node = node };
+	struct row row = { .node = node, .module = profile_text(g->profile, node->module) };
 
 	if (node->name || !node->module) {
 		row.name = graph_node_name(g, node, NULL, 0);
 	} else {
-		const char *module = profile_text(g->profile, node->module);
-		size_t size = strlen(module) + 3;
+		size_t size = strlen(row.module) + 3;
 		row.owned = malloc(size);
 		if (!row.owned)
 			return -ENOMEM;

@@ -4,6 +4,7 @@
 #define PROFD_PROFILE_FIELD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
@@ -93,9 +94,10 @@ static inline bool string_number(const struct field *f, uint32_t *ret)
 	return true;
 }
 
+/* Empty for a field that is not bytes. */
 static inline struct message message_of(const struct field *f)
 {
-	return (struct message){ .at = f->bytes, .end = f->bytes + f->value };
+	return (struct message){ .at = f->bytes, .end = f->bytes ? f->bytes + f->value : NULL };
 }
 
 #endif

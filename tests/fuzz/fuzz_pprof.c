@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// ROOMS: client profile base
+/* A file that somebody hands to profctl: read it, show it in every way, write it, read it again. */
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "base/io.h"
+#include "profile/decode.h"
+#include "profile/pprof.h"
+#include "view/view.h"
+
+#define MAX_BYTES (64U << 20)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static void show(const struct profile *p)
+{
+	static int (*const views[])(const struct profile *, const struct view_options *, FILE *,
+		struct error *) = { view_top, view_folded, view_text, view_json };
+	struct view_options options = { .n = 5, .cum = true, .width = 80 };
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
+		(void)views[i](p, &options, out, NULL);
+	options = (struct view_options){ 0 };
+	(void)view_top(p, &options, out, NULL);
+	(void)fclose(out);
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct profile *p = NULL, *again = NULL;
+
+	if (pprof_decode_within(-1, data, n, MAX_BYTES, &p, NULL) < 0)
+		return 0;
+	show(p);
+	_cleanup_close_ int fd = io_memfd("fuzz");
+	/* What was accepted is written so that it is accepted again, with every sample. */
+	if (fd < 0 || pprof_write(p, fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		abort();
+	if (pprof_read(fd, &again, NULL) < 0 || profile_n_samples(again) != profile_n_samples(p))
+		abort();
+	profile_free(again);
+	profile_free(p);
+	return 0;
+}
