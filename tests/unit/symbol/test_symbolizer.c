@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole way: module, target helper, sandboxed worker, cache. This program is its own helper. */
+#include "fixture.h"
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "proc/module.h"
+#include "proc/target.h"
+
+struct world {
+	sd_event *event;
+	struct target_io *io;
+	struct module_table *modules;
+	struct strings strings;
+	struct symbolizer *symbolizer;
+	int waiting;
+};
+
+static int set_up(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	assert_int_equal(sd_event_new(&w->event), 0);
+	assert_int_equal(target_io_new(&w->io, w->event), 0);
+	assert_int_equal(module_table_new(&w->modules), 0);
+	assert_int_equal(strings_init(&w->strings, 1 << 20, 64 * MIB), 0);
+	assert_int_equal(
+		symbolizer_new(&w->symbolizer, w->event, w->io, w->modules, &w->strings), 0);
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+
+	symbolizer_free(w->symbolizer);
+	target_io_free(w->io);
+	module_table_free(w->modules);
+	strings_deinit(&w->strings);
+	sd_event_unref(w->event);
+	free(w);
+	return 0;
+}
+
+static void on_done(void *userdata, int error)
+{
+	struct world *w = userdata;
+
+	assert_int_equal(error, 0);
+	w->waiting--;
+}
+
+static void resolve(struct world *w, const struct module *m, const uint64_t *offsets, size_t n)
+{
+	w->waiting++;
+	assert_int_equal(symbolizer_resolve(w->symbolizer, m->id, offsets, n, on_done, w), 0);
+}
+
+static void finish(struct world *w)
+{
+	while (w->waiting > 0)
+		assert_true(sd_event_run(w->event, 30 * 1000000ULL) > 0);
+}
+
+static const char *name_of(struct world *w, const struct module *m, uint64_t offset)
+{
+	const struct symbol_address *a = symbolizer_lookup(w->symbolizer, m->id, offset);
+
+	if (!a || a->n_lines == 0)
+		return "";
+	return strings_get(
+		&w->strings, symbolizer_lines(w->symbolizer, a)[a->n_lines - 1].name, NULL);
+}
+
+static struct module *file_module(struct world *w, const char *name)
+{
+	struct module *m;
+	char path[256];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", directory, name);
+	assert_int_equal(stat(path, &st), 0);
+	m = module_table_file(w->modules, major(st.st_dev), minor(st.st_dev), st.st_ino, 0, path);
+	assert_non_null(m);
+	return m;
+}
+
+static void file_is_read_once_for_what_is_new(void **state)
+{
+	struct world *w = *state;
+	const struct symbol_module *info;
+	struct helper_stats before, after;
+	struct loaded l = { 0 };
+	struct module *m;
+	uint64_t offsets[3];
+
+	need_tool("gcc");
+	write_source("two.c", "int one(int x) { return x + 1; }\nint two(int x) { return x + 2; }\n"
+			      "int main(void) { return one(two(0)); }\n");
+	assert_int_equal(run("gcc -O0 -g -Wl,--build-id two.c -o two"), 0);
+	load(&l, "two");
+	offsets[0] = offset_of(&l, symbol_of(&l, "two", NULL));
+	offsets[1] = offset_of(&l, symbol_of(&l, "one", NULL));
+	offsets[2] = offsets[0];
+	m = file_module(w, "two");
+	assert_null(symbolizer_module(w->symbolizer, m->id));
+	assert_null(symbolizer_lookup(w->symbolizer, m->id, offsets[0]));
+	/* The second waits for the first's job. */
+	resolve(w, m, offsets, 3);
+	resolve(w, m, offsets, 1);
+	finish(w);
+	assert_string_equal(name_of(w, m, offsets[0]), "two");
+	assert_string_equal(name_of(w, m, offsets[1]), "one");
+	info = symbolizer_module(w->symbolizer, m->id);
+	assert_non_null(info);
+	assert_int_equal(info->error, 0);
+	assert_int_equal(strlen(info->build_id), 40);
+	assert_true(info->has_functions && info->has_filenames && info->has_line_numbers);
+	assert_false(info->has_inline_frames);
+	assert_true(info->has_symtab);
+	assert_string_equal(info->runtime, "");
+	assert_in_range(info->n_segments, 1, 2);
+	symbolizer_get_stats(w->symbolizer, &before);
+	resolve(w, m, offsets, 2);
+	finish(w);
+	symbolizer_get_stats(w->symbolizer, &after);
+	assert_int_equal(after.jobs, before.jobs);
+	unload(&l);
+}
+
+static void broken_file_costs_itself_only(void **state)
+{
+	struct world *w = *state;
+	struct module *bad, *gone;
+	uint64_t offset = 0x1000;
+
+	write_source("broken", "this is no ELF file\n");
+	write_source("gone", "nothing\n");
+	bad = file_module(w, "broken");
+	gone = file_module(w, "gone");
+	assert_int_equal(run("rm gone"), 0);
+	resolve(w, bad, &offset, 1);
+	resolve(w, gone, &offset, 1);
+	finish(w);
+	assert_int_equal(symbolizer_module(w->symbolizer, bad->id)->error, -EBADMSG);
+	assert_int_equal(symbolizer_module(w->symbolizer, gone->id)->error, -ENOENT);
+	assert_null(symbolizer_lookup(w->symbolizer, bad->id, offset));
+}
+
+static void prepared_file_outlives_its_deletion(void **state)
+{
+	struct world *w = *state;
+	struct loaded l = { 0 };
+	struct module *m;
+	uint64_t offset;
+
+	need_tool("gcc");
+	write_source("brief.c", "int main(void) { return 0; }\n");
+	assert_int_equal(run("gcc brief.c -o brief"), 0);
+	load(&l, "brief");
+	offset = offset_of(&l, symbol_of(&l, "main", NULL));
+	unload(&l);
+	m = file_module(w, "brief");
+	assert_int_equal(symbolizer_prepare(w->symbolizer, m->id), 0);
+	while (m->file_state != MODULE_FILE_OPEN)
+		assert_true(sd_event_run(w->event, 30 * 1000000ULL) > 0);
+	assert_int_equal(run("rm brief"), 0);
+	resolve(w, m, &offset, 1);
+	finish(w);
+	assert_string_equal(name_of(w, m, offset), "main");
+}
+
+static void kernel_addresses_have_names(void **state)
+{
+	struct world *w = *state;
+	struct module *m = module_table_pseudo(w->modules, MODULE_KERNEL);
+	unsigned long address = 0;
+	char line[512], name[256] = "";
+	FILE *f = fopen("/proc/kallsyms", "r");
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx %*c %255s", &address, name) == 2 &&
+			strcmp(name, "schedule") == 0)
+			break;
+	}
+	fclose(f);
+	if (address == 0) {
+		uint64_t any = 1;
+
+		resolve(w, m, &any, 1);
+		finish(w);
+		assert_int_equal(symbolizer_module(w->symbolizer, m->id)->error, -EPERM);
+		print_message("skipped: kernel addresses are hidden here\n");
+		skip();
+	}
+	address += 4;
+	resolve(w, m, &(uint64_t){ address }, 1);
+	finish(w);
+	assert_string_equal(name_of(w, m, address), "schedule");
+	assert_int_equal(
+		symbolizer_lookup(w->symbolizer, m->id, address)->function_start, address - 4);
+}
+
+static void vdso_functions_have_names(void **state)
+{
+	struct world *w = *state;
+	struct module *m = module_table_pseudo(w->modules, MODULE_VDSO);
+	const uint8_t *image = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
+	struct elf elf;
+	const struct elf_section *symbols, *names;
+	uint64_t offset = 0;
+
+	assert_non_null(image);
+	assert_int_equal(elf_init(&elf, image, 8192), 0);
+	symbols = elf_find_section(&elf, NULL, SHT_DYNSYM);
+	assert_non_null(symbols);
+	names = elf_section_at(&elf, symbols->link);
+	for (uint64_t at = 0; at < symbols->size; at += sizeof(Elf64_Sym)) {
+		const Elf64_Sym *s = (const Elf64_Sym *)(image + symbols->offset + at);
+
+		if (strcmp((const char *)image + names->offset + s->st_name,
+			    "__vdso_clock_gettime") == 0)
+			offset = s->st_value + 1;
+	}
+	elf_deinit(&elf);
+	assert_true(offset > 0);
+	resolve(w, m, &offset, 1);
+	finish(w);
+	assert_true(strstr(name_of(w, m, offset), "clock_gettime") != NULL);
+}
+
+static void write_map(const char *text)
+{
+	char path[64];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	fclose(f);
+}
+
+static void perf_map_is_read_again_when_it_changes(void **state)
+{
+	struct world *w = *state;
+	struct module *m = module_table_jit(w->modules, (uint32_t)getpid(), 1);
+	uint64_t addresses[] = { 0x7000, 0x8000 };
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+	write_map("7000 100 Stub one\n");
+	resolve(w, m, addresses, 2);
+	finish(w);
+	assert_string_equal(name_of(w, m, 0x7000), "Stub one");
+	assert_string_equal(name_of(w, m, 0x8000), "");
+	write_map("7000 100 Stub one\n7000 80 moved\n8000 10 later\n");
+	resolve(w, m, addresses, 2);
+	finish(w);
+	assert_string_equal(name_of(w, m, 0x7000), "moved");
+	assert_string_equal(name_of(w, m, 0x8000), "later");
+	/* What is known stays when the map goes. */
+	assert_int_equal(unlink(path), 0);
+	resolve(w, m, addresses, 2);
+	finish(w);
+	assert_string_equal(name_of(w, m, 0x8000), "later");
+	assert_int_equal(symbolizer_module(w->symbolizer, m->id)->error, 0);
+}
+
+static void freeing_with_jobs_under_way_calls_nobody(void **state)
+{
+	struct world *w = *state;
+	struct module *m = module_table_pseudo(w->modules, MODULE_KERNEL);
+	struct module *file;
+	uint64_t offset = 1;
+
+	write_source("late", "no ELF\n");
+	file = file_module(w, "late");
+	/* on_done() would count below zero. */
+	assert_int_equal(symbolizer_resolve(w->symbolizer, m->id, &offset, 1, on_done, NULL), 0);
+	assert_int_equal(symbolizer_resolve(w->symbolizer, file->id, &offset, 1, on_done, NULL), 0);
+}
+
+static int serve_none(const void *req, size_t req_n, const int *fds, size_t n_fds, void *reply,
+	int *reply_fds, size_t *n_reply_fds)
+{
+	(void)req;
+	(void)req_n;
+	(void)fds;
+	(void)n_fds;
+	(void)reply;
+	(void)reply_fds;
+	*n_reply_fds = 0;
+	return -EOPNOTSUPP;
+}
+
+int main(int argc, char **argv)
+{
+	static const helper_serve_fn serve[HELPER_ROLES] = {
+		[HELPER_TARGET] = target_serve,
+		[HELPER_SYMBOLIZER] = symbolizer_serve,
+		[HELPER_ENCODER] = serve_none,
+	};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			file_is_read_once_for_what_is_new, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(broken_file_costs_itself_only, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			prepared_file_outlives_its_deletion, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(kernel_addresses_have_names, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(vdso_functions_have_names, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			perf_map_is_read_again_when_it_changes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			freeing_with_jobs_under_way_calls_nobody, set_up, tear_down),
+	};
+
+	if (argc == 3 && strcmp(argv[1], "--helper") == 0)
+		return helper_main(argv[2], serve);
+	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
