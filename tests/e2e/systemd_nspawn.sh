@@ -88,7 +88,7 @@ grep -q '^guest: done$' "$root/test/log" || {
 }
 for kind in all own; do
 	echo "profile '$kind' against the workload's truth:"
-	"$here/shares.py" --label comm=cpu_tree "$root/test/$kind.pb.gz" "$root/test/truth" || {
+	"$here/shares.py" "$root/test/$kind.pb.gz" "$root/test/truth" cpu_tree || {
 		echo "FAIL: shares differ from the truth"
 		result=FAIL
 	}

@@ -40,16 +40,27 @@ static inline uint64_t thread_ns(void)
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* Inlined into the function that is to have the time; no calls, no memory. */
-__attribute__((always_inline)) static inline void burn(unsigned long n)
-{
-	uint64_t x = n;
+/* GCC leaves the frame pointer out of a leaf that needs none, whatever -fno-omit-frame-pointer
+ * says; then a frame pointer walk misses the leaf's caller. Naming the frame address makes it
+ * needed. */
+#ifdef WORKLOAD_NO_FRAME_POINTER
+#define KEEP_FRAME() ((void)0)
+#else
+#define KEEP_FRAME() __asm__ volatile("" : : "r"(__builtin_frame_address(0)))
+#endif
 
-	while (n--) {
-		x = x * 6364136223846793005U + 1;
-		__asm__ volatile("" : "+r"(x));
-	}
-}
+/* n steps of arithmetic without calls and memory. A macro, so that no inlined function stands
+ * between the time and the function that is to have it. */
+#define burn(n)                                                         \
+	do {                                                            \
+		uint64_t burn_x_ = (n);                                 \
+		KEEP_FRAME();                                           \
+                                                                        \
+		for (unsigned long burn_n_ = (n); burn_n_; burn_n_--) { \
+			burn_x_ = burn_x_ * 6364136223846793005U + 1;   \
+			__asm__ volatile("" : "+r"(burn_x_));           \
+		}                                                       \
+	} while (0)
 
 /* The first argument as seconds, between 0.001 and 3600. */
 static inline uint64_t seconds_ns(const char *text)
