@@ -149,8 +149,8 @@ class Client:
     def __init__(self, path=None, hello=True, version=1):
         path = path or os.environ.get("PROFD_SOCKET") or "/run/profd/profd.sock"
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(path)  # blocking: a full backlog is waited for
         self.sock.settimeout(60)
-        self.sock.connect(path)
         self.data = bytearray()
         self.fds = []
         self.last_id = 0
@@ -249,13 +249,13 @@ def main(args):
     try:
         with Client(path) as client:
             answer = client.hello if args[0] == "hello" else client.call(args[0])
-            print(json.dumps(answer, indent=2))
     except Refused as e:
         print(e, file=sys.stderr)
         return e.code
     except OSError as e:
         print(f"no daemon: {e}", file=sys.stderr)
         return 5
+    print(json.dumps(answer, indent=2))
     return 0
 
 
