@@ -136,15 +136,17 @@ static const char *nothing_collected(struct profd *p)
 static void reply_empty(struct dump_job *j)
 {
 	struct error error = ERROR_INIT;
-	_cleanup_free_ char *target = j->any ? NULL : target_spec_format(&j->target);
-	if (j->seconds_ns || j->attachment_bits)
+	_cleanup_free_ char *target = target_spec_format(&j->target);
+	const char *of = target && *target ? " of " : "";
+
+	if (!target)
+		error_set(&error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
+	else if (j->seconds_ns || j->attachment_bits)
 		error_set(&error, -ENODATA, EXIT_CODE_EMPTY,
-			"no cpu samples%s%s: it used no CPU in that time", target ? " of " : "",
-			target ? target : "");
+			"no cpu samples%s%s: it used no CPU in that time", of, target);
 	else
-		error_set(&error, -ENODATA, EXIT_CODE_EMPTY, "no cpu samples%s%s in that span: %s",
-			target && *target ? " of " : "", target ? target : "",
-			nothing_collected(j->profd));
+		error_set(&error, -ENODATA, EXIT_CODE_EMPTY, "no cpu samples%s%s in that span: %s", of,
+			target, nothing_collected(j->profd));
 	job_fail(j, &error);
 }
 

@@ -37,6 +37,7 @@ struct follow {
 	struct array rules;   /* struct rule: patterns with their bits */
 	size_t next_rule;     /* to resolve */
 	uint64_t below_bit;
+	char event[32], unwind[8];
 	struct error error;
 };
 
@@ -409,6 +410,11 @@ void follow_attach(
 		.error = ERROR_INIT,
 	};
 	request->target = (struct target_spec){ 0 };
+	/* What the caller's strings say must outlive the request's message. */
+	snprintf(f->event, sizeof(f->event), "%s", request->event);
+	snprintf(f->unwind, sizeof(f->unwind), "%s", request->unwind);
+	f->request.event = f->event;
+	f->request.unwind = f->unwind;
 
 	struct attachment *a = NULL;
 	int r = check_shape(f);

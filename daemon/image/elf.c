@@ -192,11 +192,12 @@ static int inflate_bytes(const uint8_t *in, size_t in_n, uint64_t out_n, struct 
 
 int elf_section_bytes(const struct elf *e, const struct elf_section *s, struct elf_bytes *ret)
 {
-	const uint8_t *p = e->data + s->offset;
+	const uint8_t *p;
 	Elf64_Chdr c;
 
 	if (!elf_section_has_bytes(e, s))
 		return -ENODATA;
+	p = e->data + s->offset;
 	if (s->flags & SHF_COMPRESSED) {
 		if (s->size < sizeof(c))
 			return -EBADMSG;

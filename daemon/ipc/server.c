@@ -120,19 +120,27 @@ static void refuse(int fd, const char *text)
 static void admit(struct ipc_server *s, int accepted)
 {
 	_cleanup_close_ int fd = accepted;
+	struct ucred cred;
+	socklen_t n = sizeof(cred);
 	struct connection *c;
 	struct user *user;
 	struct peer peer;
 	char text[128];
 
-	if (peer_from_socket(fd, &peer) < 0)
+	/* The uid alone first: who floods is turned away before anything costly is asked about it.
+	 */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
 		return;
-	if (user_table_connect(&s->users, peer.uid, &user) < 0) {
+	if (user_table_connect(&s->users, cred.uid, &user) < 0) {
 		(void)snprintf(text, sizeof(text),
 			"too many connections: uid %u may have %u, and less when the daemon is "
 			"busy",
-			peer.uid, LIMIT_CONNECTIONS_PER_UID);
+			cred.uid, LIMIT_CONNECTIONS_PER_UID);
 		refuse(fd, text);
+		return;
+	}
+	if (peer_from_socket(fd, &peer) < 0) {
+		user_table_disconnect(&s->users, user);
 		return;
 	}
 	if (connection_new(&c, s, TAKE_FD(fd), &peer, user) < 0)

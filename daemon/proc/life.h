@@ -48,7 +48,9 @@ void life_exec(struct life *l, struct module_table *modules, uint64_t time_ns);
 /* The child's mappings at its beginning are the parent's of that time; what the child did since
  * stays. */
 int life_inherit(struct life *child, struct module_table *modules, const struct life *parent);
-/* It began earlier than it was thought to. */
+/* It began then, by its fork. */
+void life_began(struct life *l, uint64_t from_ns);
+/* It began earlier than it was thought to, but it is not known when. */
 void life_extend_back(struct life *l, uint64_t from_ns);
 /* The process has ended: it maps nothing any more as far as modules count. */
 void life_end(struct life *l, struct module_table *modules, uint64_t time_ns);

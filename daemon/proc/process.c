@@ -135,11 +135,7 @@ static struct life *life_of_fork(struct process_table *t, uint32_t pid, uint64_t
 
 		if (before && before->p.until_ns > time_ns)
 			process_table_end(t, before, time_ns);
-		/* What was seen of it so far is its own; the time before it is the parent's. */
-		candidate->p.from_ns = time_ns;
-		if (candidate->execs[0] == 0)
-			candidate->p.exec_ns = time_ns;
-		candidate->from_exact = true;
+		life_began(candidate, time_ns);
 	}
 	return candidate;
 }

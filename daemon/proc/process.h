@@ -26,6 +26,7 @@ struct process_mapping {
 	uint64_t start, end;	    /* addresses */
 	uint64_t offset;	    /* in the file, of start */
 	uint64_t from_ns, until_ns; /* in force */
+	uint64_t mapped_ns;	    /* <= from_ns, less for what another mapping left over of it */
 	uint64_t reach; /* the highest `end` of this and all mappings before it in the array */
 	uint32_t module;
 };

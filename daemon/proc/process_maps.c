@@ -148,7 +148,7 @@ static int add_version(
 	m->reach = MAX(m->end, i > 0 ? m[-1].reach : 0);
 	for (size_t j = i + 1; j < l->p.mappings.n && at(l, j)->reach < m->reach; j++)
 		at(l, j)->reach = m->reach;
-	l->newest_ns = MAX(l->newest_ns, m->from_ns);
+	l->newest_ns = MAX(l->newest_ns, m->mapped_ns);
 	l->p.epoch++;
 	return m->until_ns == PROCESS_FOREVER_NS ? use_add(l, modules, m->module) : 0;
 }
@@ -168,28 +168,28 @@ static struct process_mapping part_of(
 int life_unmap(struct life *l, struct module_table *modules, uint64_t start, uint64_t end,
 	uint64_t time_ns)
 {
-	struct process_mapping left = { 0 }, right = { 0 };
 	int r = 0;
 
-	if (start >= end)
-		return 0;
-	for (size_t i = first_reaching(&l->p, start); i < l->p.mappings.n && at(l, i)->start < end;
-		i++) {
-		struct process_mapping *m = at(l, i);
+	/* What is added on the way is left or right of the range: met again and passed over, or
+	 * beyond the end of the loop. */
+	for (size_t i = start < end ? first_reaching(&l->p, start) : l->p.mappings.n;
+		r == 0 && i < l->p.mappings.n && at(l, i)->start < end; i++) {
+		struct process_mapping m = *at(l, i);
+		/* For an event told late: also what a mapping of before it left over later. */
+		uint64_t from_ns = MAX(m.from_ns, time_ns);
 
-		if (m->end <= start || !in_force(m, time_ns))
+		if (m.end <= start || m.mapped_ns > time_ns || m.until_ns <= from_ns)
 			continue;
-		/* No two in force overlap, so each side is left over at most once. */
-		if (m->start < start)
-			left = part_of(m, m->start, start, time_ns);
-		if (m->end > end)
-			right = part_of(m, end, m->end, time_ns);
-		end_mapping(l, modules, m, time_ns);
+		end_mapping(l, modules, at(l, i), from_ns);
+		if (m.start < start) {
+			struct process_mapping left = part_of(&m, m.start, start, from_ns);
+			r = add_version(l, modules, &left);
+		}
+		if (r == 0 && m.end > end) {
+			struct process_mapping right = part_of(&m, end, m.end, from_ns);
+			r = add_version(l, modules, &right);
+		}
 	}
-	if (left.end > 0)
-		r = add_version(l, modules, &left);
-	if (r == 0 && right.end > 0)
-		r = add_version(l, modules, &right);
 	return r;
 }
 
@@ -199,14 +199,15 @@ static const struct process_mapping *oldest_newer(
 {
 	const struct process_mapping *found = NULL;
 
-	if (l->newest_ns <= m->from_ns)
+	if (l->newest_ns <= m->mapped_ns)
 		return NULL;
 	for (size_t i = first_reaching(&l->p, m->start);
 		i < l->p.mappings.n && at(l, i)->start < m->end; i++) {
 		const struct process_mapping *o = at(l, i);
 
-		if (o->end > m->start && o->from_ns > m->from_ns && o->from_ns < m->until_ns &&
-			o->until_ns > o->from_ns && (!found || o->from_ns < found->from_ns))
+		if (o->end > m->start && o->mapped_ns > m->mapped_ns &&
+			o->mapped_ns < m->until_ns && o->until_ns > o->from_ns &&
+			(!found || o->mapped_ns < found->mapped_ns))
 			found = o;
 	}
 	return found;
@@ -223,26 +224,21 @@ static int add_before_newer(
 
 	todo[n++] = *m;
 	while (r == 0 && n > 0) {
-		struct process_mapping piece = todo[--n], over;
+		struct process_mapping piece = todo[--n];
 		const struct process_mapping *newer = oldest_newer(l, &piece);
 
 		if (newer) {
 			uint64_t start = MAX(piece.start, newer->start);
 			uint64_t end = MIN(piece.end, newer->end);
+			bool room = n + 2 <= LATE_PIECES;
 
-			over = part_of(&piece, start, end, piece.from_ns);
-			over.until_ns = newer->from_ns;
-			if (n + 2 > LATE_PIECES) {
-				over = piece;
-				over.until_ns = newer->from_ns;
-			} else {
-				if (piece.start < start)
-					todo[n++] =
-						part_of(&piece, piece.start, start, piece.from_ns);
-				if (end < piece.end)
-					todo[n++] = part_of(&piece, end, piece.end, piece.from_ns);
-			}
-			piece = over;
+			if (room && piece.start < start)
+				todo[n++] = part_of(&piece, piece.start, start, piece.from_ns);
+			if (room && end < piece.end)
+				todo[n++] = part_of(&piece, end, piece.end, piece.from_ns);
+			if (room)
+				piece = part_of(&piece, start, end, piece.from_ns);
+			piece.until_ns = newer->mapped_ns;
 		}
 		r = add_version(l, modules, &piece);
 	}
@@ -257,7 +253,7 @@ int life_map(struct life *l, struct module_table *modules, const struct process_
 
 	if (m->start >= m->end)
 		return -EINVAL;
-	version.from_ns = time_ns;
+	version.from_ns = version.mapped_ns = time_ns;
 	version.until_ns = life_image_end(l, time_ns);
 	/* mprotect() and a merge with a neighbour tell again what is known. */
 	if (life_is_mapped_so(l, &version, time_ns))
@@ -306,7 +302,7 @@ uint64_t life_image_start(const struct life *l, uint64_t time_ns)
 	for (size_t i = 0; i < LIFE_EXECS; i++)
 		if (l->execs[i] != 0 && l->execs[i] <= time_ns)
 			return l->execs[i];
-	return l->p.from_ns;
+	return l->from_exact ? l->p.from_ns : 0;
 }
 
 uint64_t life_image_end(const struct life *l, uint64_t time_ns)
@@ -326,8 +322,8 @@ void life_exec(struct life *l, struct module_table *modules, uint64_t time_ns)
 	for (size_t j = 0; j < l->p.mappings.n; j++) {
 		struct process_mapping *m = at(l, j);
 
-		if (m->from_ns < time_ns && m->until_ns > time_ns)
-			end_mapping(l, modules, m, time_ns);
+		if (m->mapped_ns < time_ns && m->until_ns > time_ns)
+			end_mapping(l, modules, m, MAX(m->from_ns, time_ns));
 	}
 	while (i < LIFE_EXECS && l->execs[i] > time_ns)
 		i++;
@@ -349,18 +345,26 @@ int life_inherit(struct life *child, struct module_table *modules, const struct 
 
 		if (!in_force(&m, time_ns))
 			continue;
-		m.from_ns = time_ns;
+		m.from_ns = m.mapped_ns = time_ns;
 		m.until_ns = life_image_end(child, time_ns);
 		r = add_before_newer(child, modules, &m);
 	}
 	return r;
 }
 
+void life_began(struct life *l, uint64_t from_ns)
+{
+	/* What was there "since the beginning" was so by a later reading: the parent's come first.
+	 */
+	for (size_t i = 0; i < l->p.mappings.n; i++)
+		if (at(l, i)->from_ns == 0)
+			at(l, i)->from_ns = at(l, i)->mapped_ns = from_ns + 1;
+	life_extend_back(l, from_ns);
+	l->from_exact = true;
+}
+
 void life_extend_back(struct life *l, uint64_t from_ns)
 {
-	for (size_t i = 0; i < l->p.mappings.n; i++)
-		if (at(l, i)->from_ns == l->p.from_ns)
-			at(l, i)->from_ns = from_ns;
 	if (l->p.exec_ns == l->p.from_ns)
 		l->p.exec_ns = from_ns;
 	l->p.from_ns = from_ns;

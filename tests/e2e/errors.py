@@ -121,7 +121,8 @@ def test_output_that_cannot_be_written(bench):
         check_equal(os.listdir(full), ["fill"], "left behind on the full disk")
     finally:
         subprocess.run(["umount", full], check=True)
-    r = bench.profctl(daemon, "record", "-o", "/proc/p.pb.gz", "--", "true")
+    r = bench.profctl(daemon, "record", "-F", 999, "-o", "/proc/p.pb.gz", "--",
+                      bench.workload("short_lived"), "0.5")
     check_equal(r.code, 125, r.err)
     still_works(bench, daemon)
 
