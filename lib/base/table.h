@@ -27,6 +27,16 @@ struct array {
 		.size = sizeof(type), .max = (max_) \
 	}
 #define ARRAY_AT(a, type, i) (&((type *)(a)->data)[i])
+/* clang's analyzer does not know that an array with elements has data. */
+#ifdef __clang_analyzer__
+#undef ARRAY_AT
+#define ARRAY_AT(a, type, i)                     \
+	({                                       \
+		if (!(a)->data)                  \
+			__builtin_unreachable(); \
+		&((type *)(a)->data)[i];         \
+	})
+#endif
 #define ARRAY_EACH(a, type, it)                                                           \
 	for (__typeof__(type) *it = (a)->data, *it##_end = (a)->n > 0 ? it + (a)->n : it; \
 		it < it##_end; it++)
