@@ -10,10 +10,11 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include "bpf/abi.h"
+#include "upid.h"
 
 const volatile __u32 self_pid_level = 0; /* depth of profd's PID namespace */
-const volatile __u32 self_pid_ns = 0;    /* its inode; tested below level 0 only */
-const volatile __u32 self_user_ns = 0;   /* inode of profd's user namespace */
+const volatile __u32 self_pid_ns = 0;	 /* its inode; tested below level 0 only */
+const volatile __u32 self_user_ns = 0;	 /* inode of profd's user namespace */
 
 #define MM_DUMPABLE_MASK 3 /* MMF_DUMPABLE_MASK */
 #define MM_DUMPABLE_USER 1 /* SUID_DUMP_USER: ptrace by the same user is allowed */
@@ -21,24 +22,15 @@ const volatile __u32 self_user_ns = 0;   /* inode of profd's user namespace */
 /* The task's number in profd's PID namespace, 0 where it has none. */
 static __always_inline u32 identity_pid(const struct task_struct *task)
 {
-	const struct pid *pid;
-	struct pid_namespace *ns;
-	const void *number;
+	u64 pid;
+	u32 level, ns;
 	s32 nr;
 
 	if (self_pid_level == 0)
 		return task->pid;
-	pid = task->thread_pid;
-	if (!pid || pid->level < self_pid_level)
+	if (!upid_level(task, &pid, &level) || level < self_pid_level)
 		return 0;
-	number = (const u8 *)pid + bpf_core_field_offset(struct pid, numbers) +
-		 (u64)self_pid_level * bpf_core_type_size(struct upid);
-	if (bpf_probe_read_kernel(
-		    &nr, sizeof(nr), (const u8 *)number + bpf_core_field_offset(struct upid, nr)) ||
-		bpf_probe_read_kernel(&ns, sizeof(ns),
-			(const u8 *)number + bpf_core_field_offset(struct upid, ns)))
-		return 0;
-	return BPF_CORE_READ(ns, ns.inum) == self_pid_ns ? nr : 0;
+	return upid_read(pid, self_pid_level, &nr, &ns) && ns == self_pid_ns ? nr : 0;
 }
 
 static __always_inline u64 identity_mm_flags(struct mm_struct *mm)

@@ -6,6 +6,7 @@
 #include "kernel_types.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
+#include "upid.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -15,20 +16,14 @@ SEC("raw_tp")
 int self(void *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	const struct pid *pid = task->thread_pid;
-	struct pid_namespace *ns;
-	u32 level;
+	u32 level, ns;
+	u64 pid;
+	s32 nr;
 
-	if (!pid)
-		return 1;
-	level = pid->level;
-	if (bpf_probe_read_kernel(&ns, sizeof(ns),
-		    (const u8 *)pid + bpf_core_field_offset(struct pid, numbers) +
-			    (u64)level * bpf_core_type_size(struct upid) +
-			    bpf_core_field_offset(struct upid, ns)))
+	if (!upid_level(task, &pid, &level) || !upid_read(pid, level, &nr, &ns))
 		return 1;
 	found_pid_level = level;
-	found_pid_ns = BPF_CORE_READ(ns, ns.inum);
+	found_pid_ns = ns;
 	found_user_ns = task->real_cred->user_ns->ns.inum;
 	return 0;
 }
