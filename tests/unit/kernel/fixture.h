@@ -174,6 +174,19 @@ static inline void run_for(struct kernel *k, pid_t pid, uint64_t cpu_ns)
 	}
 }
 
+/* Waits until so many samples of the process have come in; gives up after a minute of its CPU time,
+ * for a machine whose timers are slow. */
+static inline void run_until(struct kernel *k, const struct seen *s, pid_t pid, uint64_t samples)
+{
+	uint64_t until = cpu_ns_of(pid) + 60 * NS_PER_SEC;
+
+	while (seen_of(s, pid) < samples && cpu_ns_of(pid) < until) {
+		sleep_ms(20);
+		drain_all(k);
+	}
+	assert_true(seen_of(s, pid) >= samples);
+}
+
 static volatile int spinning = 1; /* for ever, which the compiler need not know */
 
 __attribute__((noinline)) static void spin(void)
