@@ -17,6 +17,8 @@
 #include "base/io.h"
 #include "ipc/server.h"
 
+/* Whoever floods fills it, and the others wait for all that is before them: short is fair. */
+#define BACKLOG	     256
 #define LOCK_TRIES   50U
 #define LOCK_WAIT_NS 10000000L
 
@@ -141,7 +143,7 @@ int ipc_listen(const char *path, struct error *error)
 	(void)umask(before);
 	if (r < 0)
 		return cannot(error, r, "bind", path);
-	if (listen(fd, SOMAXCONN) < 0) {
+	if (listen(fd, BACKLOG) < 0) {
 		r = cannot(error, -errno, "listen on", path);
 		(void)unlink(path);
 		return r;
