@@ -82,6 +82,8 @@ static int print_attachments(const Profd__V1__ListReply *reply)
 		show_cell(&t, "%u", a->processes);
 		show_cell(&t, "%llu", (unsigned long long)a->samples);
 	}
+	if (!reply->n_attachments)
+		fputs("nothing is attached; what could be: profctl ps --all\n", stderr);
 	return show_table_print(&t);
 }
 

@@ -101,7 +101,7 @@ static int print_event_set(const Profd__V1__EventSet *e)
 		const char *text;
 	} rows[] = {
 		{ "triggered", e->triggered, "samples the event asked for" },
-		{ "stored", e->stored, "" },
+		{ "stored", e->stored, "kept" },
 		{ "idle", e->idle, "the CPU was idle" },
 		{ "filtered", e->filtered, "nobody's target" },
 		{ "not_run", e->not_run, "the kernel skipped the program" },
@@ -117,7 +117,7 @@ static int print_event_set(const Profd__V1__EventSet *e)
 		show_cell(&t, "%s", rows[i].text);
 	}
 	add_counters(&t, e->dropped, e->n_dropped, "dropped: ");
-	add_counters(&t, e->truncated, e->n_truncated, "truncated: ");
+	add_counters(&t, e->truncated, e->n_truncated, "stacks: ");
 	return show_table_print(&t);
 }
 

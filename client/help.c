@@ -6,24 +6,30 @@
 #define HELP_WIDTH 79
 
 const struct help_entry help_exit_codes[] = {
-	{ "0", "Fine." },
-	{ "1", "Failed." },
-	{ "2", "Usage: an unknown word, option or value." },
-	{ "4", "No such target." },
-	{ "5", "No daemon." },
-	{ "6", "Denied." },
-	{ "7", "This kernel cannot." },
-	{ "8", "Not collected, or empty." },
-	{ NULL, NULL },
+	{ "0", "Fine.", false },
+	{ "1", "Failed.", false },
+	{ "2", "Usage: an unknown word, option or value.", false },
+	{ "4", "No such target.", false },
+	{ "5", "No daemon.", false },
+	{ "6", "Denied.", false },
+	{ "7", "This kernel cannot.", false },
+	{ "8", "Not collected, or empty.", false },
+	{ "125", "record with a command: profctl itself failed.", true },
+	{ "126", "record: the command cannot be executed.", true },
+	{ "127", "record: the command was not found.", true },
+	{ "128+N", "record: signal N ended the command.", true },
+	{ NULL, NULL, false },
 };
 
 const struct help_entry help_environment[] = {
-	{ "PROFD_SOCKET", "The daemon's socket, where --socket is not given." },
-	{ "PAGER", "What shows long reports on a terminal; cat or an empty value: nothing does." },
-	{ "NO_COLOR", "Where it is set and not empty, no colours are used." },
-	{ "TERM", "dumb: no colours and no progress bar." },
-	{ "TMPDIR", "Where a profile is saved whose own file could not be written." },
-	{ NULL, NULL },
+	{ "PROFD_SOCKET", "The daemon's socket, where --socket is not given.", false },
+	{ "PROFD_DAEMON", "The daemon's program for record as root without a daemon.", true },
+	{ "PAGER", "What shows long reports on a terminal; cat or an empty value: nothing does.",
+		true },
+	{ "NO_COLOR", "Where it is set and not empty, no colours are used.", true },
+	{ "TERM", "dumb: no colours and no progress bar.", false },
+	{ "TMPDIR", "Where a profile is saved whose own file could not be written.", false },
+	{ NULL, NULL, false },
 };
 
 bool option_word(const struct verb_option *o, unsigned n, char *buf, size_t size)

@@ -24,6 +24,7 @@ bool option_word(const struct verb_option *o, unsigned n, char *buf, size_t size
 
 struct help_entry {
 	const char *term, *text;
+	bool client; /* profctl only */
 };
 /* Both end with a term of NULL; the term of an exit code is the number. */
 extern const struct help_entry help_exit_codes[];

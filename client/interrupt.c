@@ -10,11 +10,15 @@
 #include "client/interrupt.h"
 
 static int fd = -1;
-static sigset_t blocked;
+static sigset_t before;
+static struct sigaction pipe_before;
+static bool pipe_ignored;
 
 int interrupt_open(void)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+	sigset_t blocked;
 
 	if (fd >= 0)
 		return fd;
@@ -27,7 +31,7 @@ int interrupt_open(void)
 		if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN)
 			sigaddset(&blocked, signals[i]);
 	}
-	if (sigprocmask(SIG_BLOCK, &blocked, NULL) < 0)
+	if (sigprocmask(SIG_BLOCK, &blocked, &before) < 0)
 		return -errno;
 	fd = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? -errno : fd;
@@ -49,9 +53,17 @@ bool interrupt_take(struct interrupt *ret)
 	return true;
 }
 
+void interrupt_ignore_pipe(void)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	pipe_ignored = sigaction(SIGPIPE, &ignore, &pipe_before) == 0;
+}
+
 void interrupt_restore(void)
 {
 	if (fd >= 0)
-		sigprocmask(SIG_UNBLOCK, &blocked, NULL);
-	signal(SIGPIPE, SIG_DFL);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pipe_ignored)
+		sigaction(SIGPIPE, &pipe_before, NULL);
 }

@@ -17,6 +17,8 @@ int interrupt_open(void);
 int interrupt_fd(void);
 /* Takes one signal; false when there is none. */
 bool interrupt_take(struct interrupt *ret);
+/* Ignores SIGPIPE: a reader that left shows as EPIPE. */
+void interrupt_ignore_pipe(void);
 /* In a child before exec: the signals and SIGPIPE as they were. Async-signal-safe. */
 void interrupt_restore(void);
 

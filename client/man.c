@@ -122,9 +122,11 @@ static void put_options(FILE *out, const struct verb *v)
 	}
 }
 
-static void put_entries(FILE *out, const struct help_entry *e)
+static void put_entries(FILE *out, const struct help_entry *e, bool client)
 {
 	for (; e->term; e++) {
+		if (e->client && !client)
+			continue;
 		fprintf(out, ".TP\n.B %s\n", e->term);
 		put_text(out, e->text);
 	}
@@ -154,9 +156,9 @@ void man_program(FILE *out, const struct program *p, bool inline_verbs)
 	fputs(".SH OPTIONS\n.TP\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR\nShow the help.\n"
 	      ".TP\n.B \\-\\-version\nShow the version.\n.SH EXIT STATUS\n",
 		out);
-	put_entries(out, help_exit_codes);
+	put_entries(out, help_exit_codes, p->section == 1);
 	fputs(".SH ENVIRONMENT\n", out);
-	put_entries(out, help_environment);
+	put_entries(out, help_environment, p->section == 1);
 	fputs(".SH FILES\n.TP\n.I /run/profd/profd.sock\nThe daemon\\(aqs socket.\n", out);
 	fprintf(out, ".SH SEE ALSO\n.BR %s\n",
 		p->section == 8 ? "profctl (1),\n.BR profd.conf (5)" : "profd (8)");

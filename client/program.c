@@ -5,10 +5,10 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include "client/commands.h"
 #include "client/help.h"
+#include "client/interrupt.h"
 #include "client/options.h"
 #include "client/progress.h"
 
@@ -119,7 +119,7 @@ int program_main(const struct program *p, const struct verb_run *runs, int argc,
 	const struct verb *v;
 
 	name = p->name;
-	signal(SIGPIPE, SIG_IGN);
+	interrupt_ignore_pipe();
 	if (argc < 2) {
 		help_program(stderr, p);
 		return EXIT_CODE_USAGE;

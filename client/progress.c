@@ -12,6 +12,7 @@
 #include "client/progress.h"
 
 #define BAR_CELLS 30
+#define STEP_NS	  (100 * NS_PER_MS) /* finer times only flicker */
 
 static bool drawn;
 
@@ -32,8 +33,8 @@ void progress_draw(uint64_t done_ns, uint64_t total_ns, const char *text)
 	io_printable(text ? text : "", shown, sizeof(shown));
 	drawn = true;
 	if (!total_ns) {
-		fprintf(stderr, "\r\033[K%s %s", clock_format_span(done_ns, done, sizeof(done)),
-			shown);
+		fprintf(stderr, "\r\033[K%s %s",
+			clock_format_span(done_ns - done_ns % STEP_NS, done, sizeof(done)), shown);
 		return;
 	}
 	done_ns = MIN(done_ns, total_ns);
@@ -42,7 +43,7 @@ void progress_draw(uint64_t done_ns, uint64_t total_ns, const char *text)
 	memset(bar, '#', cells);
 	bar[BAR_CELLS] = 0;
 	fprintf(stderr, "\r\033[K[%s] %s of %s %s", bar,
-		clock_format_span(done_ns, done, sizeof(done)),
+		clock_format_span(done_ns - done_ns % STEP_NS, done, sizeof(done)),
 		clock_format_span(total_ns, total, sizeof(total)), shown);
 }
 
