@@ -192,14 +192,18 @@ static bool try_candidate(struct search *s, uint64_t vaddr)
 	uint8_t m[MODULE_BYTES];
 	uint64_t minpc, maxpc, text;
 	size_t gofunc = gofunc_offset(s->go->minor), n;
+	const uint8_t *raw = elf_at_vaddr(s->elf, vaddr, &n);
 
+	/* Counts need no relocation, which costs a walk over all of them. */
+	if (!raw || n < sizeof(m) || word(raw, 136) != s->n_functions + 1 ||
+		word(raw, 144) != s->n_functions + 1)
+		return false;
 	if (goinfo_read_relocated(s->elf, vaddr, m, sizeof(m)) < 0)
 		return false;
 	minpc = word(m, 160);
 	maxpc = word(m, 168);
 	text = word(m, 176);
-	if (word(m, 0) != s->pclntab || word(m, 136) != s->n_functions + 1 ||
-		word(m, 144) != s->n_functions + 1 || minpc >= maxpc || text > minpc)
+	if (word(m, 0) != s->pclntab || minpc >= maxpc || text > minpc)
 		return false;
 	s->module.text = text;
 	if (gofunc > 0 && elf_at_vaddr(s->elf, word(m, gofunc), &n))

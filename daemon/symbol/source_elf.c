@@ -361,9 +361,10 @@ int source_elf_symbolize(const struct symbol_request *q, const int *fds, const u
 		if (elf_offset_to_vaddr(&t.file.elf, offsets[i], &vaddrs[i]) < 0)
 			vaddrs[i] = UINT64_MAX;
 	}
-	info = open_dwarf(&t, q, fds);
+	n_wanted = dwarf_wanted(&t, vaddrs, q->n_offsets, wanted);
+	if (n_wanted > 0)
+		info = open_dwarf(&t, q, fds);
 	if (info) {
-		n_wanted = dwarf_wanted(&t, vaddrs, q->n_offsets, wanted);
 		r = debug_info_lookup(info, wanted, n_wanted, deadline_ns, debug);
 		if (r != 0)
 			answer->flags |= ANSWER_PARTIAL;
@@ -374,7 +375,7 @@ int source_elf_symbolize(const struct symbol_request *q, const int *fds, const u
 		if (vaddrs[i] == UINT64_MAX)
 			r = answer_add_address(answer, offsets[i], 0);
 		else {
-			if (n_wanted > 0)
+			if (info)
 				at = bsearch(
 					&vaddrs[i], wanted, n_wanted, sizeof(*wanted), compare_u64);
 			r = add_one(answer, &t, vaddrs[i], info, at ? &debug[at - wanted] : NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names, lines and inlined calls of C and C++ programs, against binutils' and elfutils' word. */
 #include "fixture.h"
+#include "image/dwarf.h"
 
 static const char inlines_c[] =
 	"volatile unsigned sink;\n"
@@ -506,6 +507,28 @@ static void truncation_costs_symbols_only(void **state)
 	unload(&l);
 }
 
+static void dwarf_stops_at_its_deadline(void **state)
+{
+	struct loaded l = { 0 };
+	struct debug_info *info;
+	struct debug_address address;
+	uint64_t vaddr;
+
+	(void)state;
+	need_tool("gcc");
+	write_source("inlines.c", inlines_c);
+	assert_int_equal(run("gcc -O2 -g inlines.c -o inlines"), 0);
+	load(&l, "inlines");
+	vaddr = symbol_of(&l, "outer", NULL);
+	assert_int_equal(debug_info_new(&info, l.data, l.n, NULL, 0), 0);
+	assert_int_equal(debug_info_lookup(info, &vaddr, 1, 0, &address), 1);
+	assert_int_equal(address.n, 0);
+	assert_int_equal(debug_info_lookup(info, &vaddr, 1, UINT64_MAX, &address), 0);
+	assert_true(address.n > 0);
+	debug_info_free(info);
+	unload(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -520,6 +543,7 @@ int main(void)
 		cmocka_unit_test(rust_names_are_demangled),
 		cmocka_unit_test(stripped_functions_have_their_start),
 		cmocka_unit_test(assembler_functions_have_name_and_line),
+		cmocka_unit_test(dwarf_stops_at_its_deadline),
 		cmocka_unit_test(truncation_costs_symbols_only),
 	};
 

@@ -284,6 +284,118 @@ static void freeing_with_jobs_under_way_calls_nobody(void **state)
 	assert_int_equal(symbolizer_resolve(w->symbolizer, file->id, &offset, 1, on_done, NULL), 0);
 }
 
+static struct module *crashing_program(
+	struct world *w, const char *name, const char *mark, uint64_t *ret_offset)
+{
+	struct loaded l = { 0 };
+
+	write_source("crash.c", "int main(void) { return 0; }\n");
+	assert_int_equal(run("gcc -g crash.c -o %s && printf %s >> %s", name, mark, name), 0);
+	load(&l, name);
+	*ret_offset = offset_of(&l, symbol_of(&l, "main", NULL));
+	unload(&l);
+	return file_module(w, name);
+}
+
+static void worker_that_dies_of_dwarf_is_replaced_by_one_without(void **state)
+{
+	struct world *w = *state;
+	struct helper_stats stats;
+	struct module *m;
+	uint64_t offset;
+
+	need_tool("gcc");
+	m = crashing_program(w, "fatal-dwarf", "DIEDWARF", &offset);
+	resolve(w, m, &offset, 1);
+	finish(w);
+	assert_string_equal(name_of(w, m, offset), "main");
+	assert_false(symbolizer_module(w->symbolizer, m->id)->has_line_numbers);
+	symbolizer_get_stats(w->symbolizer, &stats);
+	assert_int_equal(stats.crashed, 1);
+	/* Nor is it tried again with DWARF for what is asked next. */
+	offset++;
+	resolve(w, m, &offset, 1);
+	finish(w);
+	assert_string_equal(name_of(w, m, offset), "main");
+	symbolizer_get_stats(w->symbolizer, &stats);
+	assert_int_equal(stats.crashed, 1);
+}
+
+static void file_that_kills_workers_is_left_alone(void **state)
+{
+	struct world *w = *state;
+	struct helper_stats before, after;
+	struct module *m;
+	uint64_t offset;
+
+	need_tool("gcc");
+	m = crashing_program(w, "fatal", "DIEALWAY", &offset);
+	resolve(w, m, &offset, 1);
+	finish(w);
+	assert_int_equal(symbolizer_module(w->symbolizer, m->id)->error, -EPIPE);
+	symbolizer_get_stats(w->symbolizer, &before);
+	assert_true(before.crashed > 0);
+	resolve(w, m, &offset, 1);
+	finish(w);
+	symbolizer_get_stats(w->symbolizer, &after);
+	assert_int_equal(after.jobs, before.jobs);
+}
+
+static void debug_file_beside_the_program_is_used(void **state)
+{
+	struct world *w = *state;
+	struct loaded l = { 0 };
+	struct module *m;
+	uint64_t offset;
+
+	need_tool("gcc");
+	need_tool("objcopy");
+	if (geteuid() != 0) {
+		print_message("skipped: only root's debug files are used\n");
+		skip();
+	}
+	write_source("split.c", "static int hidden(void) { return 3; }\n"
+				"int main(void) { return hidden(); }\n");
+	assert_int_equal(
+		run("gcc -O0 -g split.c -o split && mkdir -p .debug && "
+		    "objcopy --only-keep-debug split .debug/split.debug && cp split whole && "
+		    "objcopy -S --add-gnu-debuglink=.debug/split.debug split"),
+		0);
+	load(&l, "whole");
+	offset = offset_of(&l, symbol_of(&l, "hidden", NULL));
+	unload(&l);
+	m = file_module(w, "split");
+	resolve(w, m, &offset, 1);
+	finish(w);
+	assert_string_equal(name_of(w, m, offset), "hidden");
+	assert_true(symbolizer_module(w->symbolizer, m->id)->has_line_numbers);
+	/* And is found again for what is asked later. */
+	offset++;
+	resolve(w, m, &offset, 1);
+	finish(w);
+	assert_string_equal(name_of(w, m, offset), "hidden");
+}
+
+/* symbolizer_serve(), but files that end in a mark kill it. */
+static int serve_or_die(const void *req, size_t req_n, const int *fds, size_t n_fds, void *reply,
+	int *reply_fds, size_t *n_reply_fds)
+{
+	struct symbol_request q = { 0 };
+	char mark[9] = "";
+	off_t end = n_fds > 0 ? lseek(fds[0], 0, SEEK_END) : 0;
+
+	memcpy(&q, req, MIN(req_n, sizeof(q)));
+	if (end > 8 && pread(fds[0], mark, 8, end - 8) == 8) {
+		if (strcmp(mark, "DIEALWAY") == 0)
+			_exit(9);
+		if (strcmp(mark, "DIEDWARF") == 0 && q.op == SYMBOL_SYMBOLIZE && !q.no_dwarf)
+			_exit(9);
+	}
+	if (n_fds > 0)
+		(void)lseek(fds[0], 0, SEEK_SET);
+	return symbolizer_serve(req, req_n, fds, n_fds, reply, reply_fds, n_reply_fds);
+}
+
 static int serve_none(const void *req, size_t req_n, const int *fds, size_t n_fds, void *reply,
 	int *reply_fds, size_t *n_reply_fds)
 {
@@ -301,7 +413,7 @@ int main(int argc, char **argv)
 {
 	static const helper_serve_fn serve[HELPER_ROLES] = {
 		[HELPER_TARGET] = target_serve,
-		[HELPER_SYMBOLIZER] = symbolizer_serve,
+		[HELPER_SYMBOLIZER] = serve_or_die,
 		[HELPER_ENCODER] = serve_none,
 	};
 	const struct CMUnitTest tests[] = {
@@ -314,6 +426,12 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(vdso_functions_have_names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			perf_map_is_read_again_when_it_changes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			worker_that_dies_of_dwarf_is_replaced_by_one_without, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			file_that_kills_workers_is_left_alone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			debug_file_beside_the_program_is_used, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			freeing_with_jobs_under_way_calls_nobody, set_up, tear_down),
 	};
