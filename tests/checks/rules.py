@@ -165,6 +165,7 @@ def licence(path, text):
 # Spelled so that this file does not complain about itself.
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b|(?i:\b(st" r"ub|place" r"holder)\b)")
 # The field's own words: what jumps from one piece of code to another.
+LITERAL = re.compile(r'"(\\.|[^"\\])*"')
 FIELD_WORDS = re.compile(r"(?i:(plt|linker|call|vdso) st" r"ubs?\b)")
 
 
@@ -172,7 +173,7 @@ def unfinished(path, text):
     if path.endswith(".md") or path == "LICENSE":
         return
     for number, line in enumerate(text.splitlines(), 1):
-        match = UNFINISHED.search(FIELD_WORDS.sub("", line))
+        match = UNFINISHED.search(FIELD_WORDS.sub("", LITERAL.sub("", line)))
         if match:
             yield number, f"'{match.group(0)}': finish it or leave it out"
 
@@ -260,6 +261,7 @@ RULES = {
         ("config/a.conf", "# Place" "holder\n"),
     ], [
         ("lib/base/a.c", 'mkdtemp("/tmp/x-' + "X" * 6 + '");\n/* a PLT st' 'ub has no row */\n'),
+        ("tests/a.c", 'write_map("7000 100 St' 'ub one");\n'),
     ]),
     "bpf-loops": (bpf_loops, [
         ("bpf/a.bpf.c", "\tcond_break;\n"),
