@@ -4,6 +4,7 @@
 # Runs in the guest as process 1, prints sections "<<NAME ... >>NAME" on the serial line for smoke.sh.
 /bin/busybox --install -s /bin
 export PATH=/usr/sbin:/usr/bin:/bin
+export TERM=dumb PAGER=cat
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
@@ -33,7 +34,7 @@ try profctl record -F 499 -o /tmp/record.pb.gz -- cpu_tree 8 >/tmp/record.truth
 begin record.truth
 cat /tmp/record.truth
 end record.truth
-try profctl report --top -n 8 /tmp/record.pb.gz
+try profctl report --top -n 8 --no-pager /tmp/record.pb.gz
 begin record.profile
 base64 /tmp/record.pb.gz
 end record.profile
