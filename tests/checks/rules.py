@@ -164,8 +164,8 @@ def licence(path, text):
 
 # Spelled so that this file does not complain about itself.
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b|(?i:\b(st" r"ub|place" r"holder)\b)")
-# The field's own words: what jumps from one piece of code to another.
 LITERAL = re.compile(r'"(\\.|[^"\\])*"')
+# The field's own words: what jumps from one piece of code to another.
 FIELD_WORDS = re.compile(r"(?i:(plt|linker|call|vdso) st" r"ubs?\b)")
 
 
