@@ -3,8 +3,8 @@
 #ifndef PROFD_IMAGE_DEMANGLE_H
 #define PROFD_IMAGE_DEMANGLE_H
 
-#define DEMANGLE_MAX_INPUT 1024U /* longer names are left as they are: libiberty recurses on them \
-				  */
+/* Longer names are left as they are: libiberty recurses on them. */
+#define DEMANGLE_MAX_INPUT 1024U
 
 /* The demangled form, the caller's to free(); NULL where `name` is not mangled or is too long. */
 char *demangle(const char *name);

@@ -26,9 +26,9 @@ struct debug_address {
 
 struct debug_info;
 
-/* Both images are borrowed while it lives, and private, writable memory: libelf notes in their section
- * headers what it unpacked. alt is the dwz file, NULL when there is none.
- * 0, -ENODATA: no DWARF that libdw can read, -ENOMEM. */
+/* Both images are borrowed while it lives, and private, writable memory: libelf notes in their
+ * section headers what it unpacked. alt is the dwz file, NULL when there is none. 0, -ENODATA: no
+ * DWARF that libdw can read, -ENOMEM. */
 int debug_info_new(struct debug_info **ret, void *data, size_t n, void *alt, size_t alt_n);
 struct debug_info *debug_info_free(struct debug_info *d);
 

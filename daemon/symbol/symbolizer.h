@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names for frames. Asynchronous: the daemon asks for offsets of one module, a sandboxed worker reads
- * the file it is handed and answers; the answer is checked, interned and cached by module, so that a
- * second dump asks only for what is new.
+ * Names for frames. Asynchronous: the daemon asks for offsets of one module, a sandboxed worker
+ * reads the file it is handed and answers; the answer is checked, interned and cached by module, so
+ * that a second dump asks only for what is new.
  *
- * Order of sources for a file: .gopclntab for Go functions (the runtime's own names, lines and inlines,
- * the same when stripped) -> DWARF of the file or of its separate debug file (names, lines, expanded
- * inlines) -> .symtab (own or debug file's) -> .dynsym -> function start from .eh_frame_hdr (name stays
- * empty). Kernel: kallsyms. JIT: perf map.
+ * Order of sources for a file: .gopclntab for Go functions (the runtime's own names, lines and
+ * inlines, the same when stripped) -> DWARF of the file or of its separate debug file (names,
+ * lines, expanded inlines) -> .symtab (own or debug file's) -> .dynsym -> function start from
+ * .eh_frame_hdr (name stays empty). Kernel: kallsyms. JIT: perf map.
  */
 #ifndef PROFD_SYMBOL_SYMBOLIZER_H
 #define PROFD_SYMBOL_SYMBOLIZER_H
@@ -19,7 +19,8 @@
 #include "proc/module.h"
 #include "proc/target.h"
 
-/* One function at an address; an address has 1..LIMIT_INLINE_DEPTH of them, innermost inlined first. */
+/* One function at an address; an address has 1..LIMIT_INLINE_DEPTH of them, innermost inlined
+ * first. */
 struct symbol_line {
 	uint32_t name;	      /* demangled; string id, 0: unnamed */
 	uint32_t system_name; /* as in the file; = name where it was not mangled */
@@ -30,20 +31,22 @@ struct symbol_line {
 
 /* The symbolized form of (module, offset). */
 struct symbol_address {
-	uint64_t offset;	/* key, as asked */
-	uint64_t vaddr;		/* address in the file's own address space (p_vaddr); raw for kernel, JIT */
-	uint64_t function_start; /* vaddr of the function's first byte; 0: unknown */
+	uint64_t offset; /* key, as asked */
+	uint64_t vaddr; /* address in the file's own address space (p_vaddr); raw for kernel, JIT */
+	uint64_t function_start;      /* vaddr of the function's first byte; 0: unknown */
 	uint32_t first_line, n_lines; /* into lines[] of symbolizer_lines() */
 };
 
 /* What is known of a module after its first answer. */
 struct symbol_module {
-	char build_id[65];    /* lowercase hex, "" when there is none */
+	char build_id[65]; /* lowercase hex, "" when there is none */
 	bool has_functions, has_filenames, has_line_numbers, has_inline_frames;
-	bool has_symtab;      /* full symbols: an unnamed address is none of a missing file */
-	const char *runtime;  /* "go1.19.8" when it is a Go program, else ""; owned by the symbolizer */
-	int error;	      /* 0, or why nothing could be read (file_error, -EBADMSG, -ETIMEDOUT, -EPIPE) */
-	/* Executable segments, for profile mappings: vaddr = offset - file_offset + vaddr. At most 16. */
+	bool has_symtab; /* full symbols: an unnamed address is none of a missing file */
+	const char
+		*runtime; /* "go1.19.8" when it is a Go program, else ""; owned by the symbolizer */
+	int error; /* 0, or why nothing could be read (file_error, -EBADMSG, -ETIMEDOUT, -EPIPE) */
+	/* Executable segments, for profile mappings: vaddr = offset - file_offset + vaddr. At
+	 * most 16. */
 	struct symbol_segment {
 		uint64_t offset, vaddr, size;
 	} segments[16];
@@ -59,9 +62,9 @@ size_t symbolizer_bytes(const struct symbolizer *s);
 void symbolizer_get_stats(struct symbolizer *s, struct helper_stats *ret);
 
 /* Makes the offsets of a module (sorted or not, duplicates allowed; copied) known to
- * symbolizer_lookup(); done() follows from the event loop, also when everything was cached. Opens the
- * module's file first where that has not happened (the target helper; held in module.fd).
- * error 0 also when the file could not be read: symbol_module.error says so. */
+ * symbolizer_lookup(); done() follows from the event loop, also when everything was cached. Opens
+ * the module's file first where that has not happened (the target helper; held in module.fd). error
+ * 0 also when the file could not be read: symbol_module.error says so. */
 typedef void (*symbolizer_done_fn)(void *userdata, int error);
 int symbolizer_resolve(struct symbolizer *s, uint32_t module, const uint64_t *offsets, size_t n,
 	symbolizer_done_fn done, void *userdata);
@@ -71,7 +74,8 @@ int symbolizer_prepare(struct symbolizer *s, uint32_t module);
 /* NULL: never asked for. Borrowed until the next answer arrives. */
 const struct symbol_address *symbolizer_lookup(
 	const struct symbolizer *s, uint32_t module, uint64_t offset);
-const struct symbol_line *symbolizer_lines(const struct symbolizer *s, const struct symbol_address *a);
+const struct symbol_line *symbolizer_lines(
+	const struct symbolizer *s, const struct symbol_address *a);
 /* NULL before the first answer. */
 const struct symbol_module *symbolizer_module(const struct symbolizer *s, uint32_t module);
 

@@ -252,12 +252,12 @@ static void perf_map_is_read_again_when_it_changes(void **state)
 	char path[64];
 
 	(void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
-	write_map("7000 100 Stub one\n");
+	write_map("7000 100 Builtin one\n");
 	resolve(w, m, addresses, 2);
 	finish(w);
-	assert_string_equal(name_of(w, m, 0x7000), "Stub one");
+	assert_string_equal(name_of(w, m, 0x7000), "Builtin one");
 	assert_string_equal(name_of(w, m, 0x8000), "");
-	write_map("7000 100 Stub one\n7000 80 moved\n8000 10 later\n");
+	write_map("7000 100 Builtin one\n7000 80 moved\n8000 10 later\n");
 	resolve(w, m, addresses, 2);
 	finish(w);
 	assert_string_equal(name_of(w, m, 0x7000), "moved");
