@@ -109,7 +109,7 @@ int attach_run(struct attach_options *o)
 	struct output outputs[ATTACH_TYPES];
 	uint64_t since_wall_ns = clock_wall_ns();
 
-	if (target_args_open(&o->target, &error) < 0)
+	if (target_args_open(&o->target, false, &error) < 0)
 		return complain(&error);
 	if (attach_waits(o)) {
 		if (attach_outputs(o, outputs, &error) < 0)

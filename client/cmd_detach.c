@@ -73,7 +73,7 @@ int cmd_detach(int argc, char **argv)
 	struct error error = ERROR_INIT;
 	struct target_message message;
 
-	if (parse(&o, argc, argv, &error) < 0 || target_args_open(&o.target, &error) < 0 ||
+	if (parse(&o, argc, argv, &error) < 0 || target_args_open(&o.target, false, &error) < 0 ||
 		remote_connect(o.socket, &r, &error) < 0)
 		return complain(&error);
 	target_args_message(&o.target, &message);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns a private profd: its process, its log and its folder. It leaves our process group, so that
- * Ctrl-C ends what is recorded and not what records; that it ends with us is its own care
+ * Owns a private profd: its process, its log and its socket's name. It leaves our process group, so
+ * that Ctrl-C ends what is recorded and not what records; that it ends with us is its own care
  * (PR_SET_PDEATHSIG), which also holds when we are killed.
  */
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include "base/clock.h"
@@ -66,23 +67,27 @@ static void run_daemon(const struct private_daemon *d, const char *path, int rea
 	_exit(EXIT_CODE_NO_DAEMON);
 }
 
-static int make_folder(struct private_daemon *d, struct error *error)
+/* A name that nobody can have taken or guessed, and no folder of its own that could stay behind. */
+static int choose_socket(struct private_daemon *d, struct error *error)
 {
 	const char *tmp = getenv("TMPDIR");
-	const char *parents[] = { "/run", tmp && *tmp ? tmp : "/tmp", "/tmp" };
+	const char *folders[] = { "/run", tmp && *tmp ? tmp : "/tmp", "/tmp" };
+	uint64_t random;
 
-	for (size_t i = 0; i < ARRAY_SIZE(parents); i++) {
-		if (snprintf(d->dir, sizeof(d->dir), "%s/profctl.XXXXXX", parents[i]) >=
-			(int)sizeof(d->dir))
-			continue;
-		if (mkdtemp(d->dir)) {
-			snprintf(d->socket, sizeof(d->socket), "%s/profd.sock", d->dir);
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return error_set(
+			error, -EIO, EXIT_CODE_FAILED, "the kernel gives no random number");
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		int n = snprintf(d->socket, sizeof(d->socket), "%s/profctl.%016llx.sock",
+			folders[i], (unsigned long long)random);
+
+		if (n < (int)sizeof(d->socket) && access(folders[i], W_OK | X_OK) == 0)
 			return 0;
-		}
 	}
-	d->dir[0] = 0;
-	return error_set(error, -errno, EXIT_CODE_FAILED,
-		"cannot make a folder in /run or TMPDIR for a private daemon: %s", strerror(errno));
+	d->socket[0] = 0;
+	return error_set(error, -EACCES, EXIT_CODE_FAILED,
+		"cannot write to /run, TMPDIR or /tmp: there is no place for a private daemon's "
+		"socket");
 }
 
 /* The last line it logged, without its name and level; the caller's, or NULL. */
@@ -161,7 +166,7 @@ int private_daemon_start(struct private_daemon *d, struct error *error)
 	if (d->log < 0)
 		return error_set(error, d->log, EXIT_CODE_FAILED, "cannot make a memfd: %s",
 			strerror(-d->log));
-	r = make_folder(d, error);
+	r = choose_socket(d, error);
 	if (r < 0)
 		return r;
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -183,11 +188,9 @@ int private_daemon_start(struct private_daemon *d, struct error *error)
 
 void private_daemon_hide(struct private_daemon *d)
 {
-	if (!d->dir[0])
-		return;
-	unlink(d->socket);
-	rmdir(d->dir);
-	d->dir[0] = 0;
+	if (d->socket[0])
+		unlink(d->socket);
+	d->socket[0] = 0;
 }
 
 void private_daemon_stop(struct private_daemon *d)

@@ -122,13 +122,15 @@ bool target_args_empty(const struct target_args *t)
 	return !t->n_pids && !t->n_comms && !t->n_exes && !t->n_cgroups && !t->n_units && !t->all;
 }
 
-int target_args_open(struct target_args *t, struct error *error)
+int target_args_open(struct target_args *t, bool ended_too, struct error *error)
 {
 	for (size_t i = 0; i < t->n_pids; i++) {
 		if (t->pidfds[i] >= 0)
 			continue;
 		t->pidfds[i] = syscall(SYS_pidfd_open, (pid_t)t->pids[i], 0);
 		if (t->pidfds[i] >= 0)
+			continue;
+		if (errno == ESRCH && ended_too)
 			continue;
 		if (errno == ESRCH)
 			return error_set(

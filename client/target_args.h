@@ -37,7 +37,7 @@ int target_args_option(struct target_args *t, int id, const char *value, struct 
 bool target_args_empty(const struct target_args *t);
 /* Opens a pidfd for each pid: from here on they cannot become somebody else. -ESRCH ("no process
  * 12"). */
-int target_args_open(struct target_args *t, struct error *error);
+int target_args_open(struct target_args *t, bool ended_too, struct error *error);
 
 /* The wire message: borrows from t and from itself, must not be moved. `fds`: to send with the
  * frame. */

@@ -247,7 +247,7 @@ static void root_without_a_daemon_runs_a_private_one(void **state)
 	if (geteuid() != 0)
 		skip();
 	use_this_program_as_daemon();
-	/* The folder of its socket is gone before the command runs: a killed profctl leaves none.
+	/* Its socket's name is gone before the command runs: a killed profctl leaves none.
 	 */
 	assert_int_equal(RUN(&r, "record", "-o", "x.pb.gz", "--", "sh", "-c",
 				 "test -s where && ! test -e \"$(cat where)\" && echo hi; exit 4"),
