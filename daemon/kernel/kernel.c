@@ -267,10 +267,11 @@ void kernel_set_detach(struct kernel *k, unsigned set, uint64_t attachment_bit)
 		return;
 	s = &k->sets[set];
 	s->attachments &= ~attachment_bit;
-	__atomic_fetch_and(
-		&k->programs.control->set_attachments[set], ~attachment_bit, __ATOMIC_RELEASE);
+	/* Off before the bit goes, so that nothing wanted is filtered at the end. */
 	if (!s->attachments)
 		event_set_close(s);
+	__atomic_fetch_and(
+		&k->programs.control->set_attachments[set], ~attachment_bit, __ATOMIC_RELEASE);
 }
 
 static void counters_add(struct set_counters *sum, const struct set_counters *c)
