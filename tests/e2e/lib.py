@@ -108,7 +108,7 @@ class Bench:
         self.profd = os.path.join(build, "daemon", "profd")
         self.profctl_path = os.path.join(build, "client", "profctl")
         self.dir = tempfile.mkdtemp(prefix="profd-e2e-")
-        self.daemons, self.children = [], []
+        self.daemons, self.children, self.cleanup = [], [], []
 
     def workload(self, name):
         path = os.path.join(self.build, "tests", "workloads", name)
@@ -165,6 +165,9 @@ class Bench:
         for daemon in self.daemons:
             if daemon.alive() or daemon.process.returncode is None:
                 daemon.close()
+        for path in self.cleanup:
+            os.unlink(path)
+        self.cleanup = []
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Right answers across the life of processes: the first milliseconds, fork and exec storms, threads, exit
 before the dump, deleted binaries, dlclose, vfork, changed users, several rates and attachments."""
+import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -105,7 +105,7 @@ def test_exec_ends_what_was_before(bench):
     for comm, own, other in (("cpu_tree", "spin_leaf", "short_work"),
                              ("short_lived", "short_work", "spin_leaf")):
         samples = with_comm(profile, comm)
-        check(count([s for s in samples if own in s[1]]) > 500, f"{own} in {comm}")
+        check(count([s for s in samples if own in s[1]]) > 200, f"{own} in {comm}")
         check_equal(count([s for s in samples if other in s[1]]), 0, f"{other} in {comm}")
 
 
@@ -207,35 +207,39 @@ def test_seconds_is_exact(bench):
     bench.ok(daemon, "dump", "--pid", child.pid, "--seconds", "2", "-F", "997", "-o", path)
     child.kill()
     n = count(bench.profile(path).samples)
-    text = bench.ok(None, "convert", path, "-f", "json").out
-    import json
-    duration = json.loads(text).get("duration_nanos") or json.loads(text).get("duration_ns")
+    duration = json.loads(bench.ok(None, "convert", path, "-f", "json").out)["duration_nanos"]
     print(f"    {n} samples, duration {duration}")
     check(1.99e9 <= duration <= 2.2e9, f"duration {duration}")
     check(n <= duration * 997 / 1e9 + 2, f"{n} samples in {duration} ns")
 
 
-def test_a_child_that_became_somebody_else_is_not_shown(bench):
-    """uid 65534 attaches its own shell; a child of it that is root's (as sudo would) stays hidden."""
+def test_a_process_that_became_somebody_else_is_not_shown(bench):
+    """uid 65534 sees a program it started and nothing else: not root's, and not one that root started and
+    that took its uid without an exec (its memory may still hold what was root's)."""
+    lib.need("setpriv")
     daemon = bench.daemon()
     os.chmod(bench.dir, 0o755)
     bench.ok(daemon, "attach", "--all", "-F", 499)
-    dropper = bench.start(bench.workload("dropper"), "65534", "3", stdout=subprocess.DEVNULL)
-    burner = bench.start(bench.workload("short_lived"), "3", stdout=subprocess.DEVNULL)
-    dropper.wait()
-    burner.wait()
+    dropper = bench.start(bench.workload("dropper"), "65534", "2", stdout=subprocess.PIPE, text=True)
+    roots = bench.start(bench.workload("short_lived"), "2", stdout=subprocess.DEVNULL)
+    own = bench.start("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+                      bench.workload("short_lived"), "2", stdout=subprocess.DEVNULL)
+    dropped = [json.loads(line).get("pid") for line in dropper.communicate()[0].splitlines()]
+    roots.wait()
+    own.wait()
     os.mkdir(bench.path("nobody"))
     os.chown(bench.path("nobody"), 65534, 65534)
     path = bench.path("nobody/p.pb.gz")
     bench.ok(daemon, "dump", "-o", path, uid=65534)
     profile = bench.profile(path)
-    pids = {s[2].get("pid") for s in profile.samples}
-    check(str(burner.pid) not in pids, "root's process is shown to uid 65534")
-    raw = open(path, "rb").read()
-    import gzip
-    check(b"ffffffff8" not in gzip.decompress(raw), "kernel addresses as text")
+    pids = {int(s[2]["pid"]) for s in profile.samples}
+    check(own.pid in pids, f"its own process {own.pid} is not shown: {pids}")
+    hidden = pids & {roots.pid, dropper.pid, *filter(None, dropped)}
+    check(not hidden, f"shown to uid 65534: {hidden}")
     high = [a for s in profile.samples for a in s[4] if a >= 1 << 63]
     check_equal(high, [], "kernel addresses are shown to uid 65534")
+    kernel = {n for s in profile.samples for n, f in zip(s[1], s[3]) if f == "[kernel.kallsyms]"}
+    print(f"    kernel functions, by name only: {sorted(kernel)[:5]}")
 
 
 sys.exit(lib.main(globals()))

@@ -27,8 +27,8 @@ runuser -u tester -- /home/tester/cpu_tree 20 >truth || wrong "cpu_tree"
 
 # Asked afterwards, of a daemon that nobody told anything.
 "$profctl" dump --type cpu --since 1m -o all.pb.gz || wrong "dump: status $?"
-"$profctl" report --top -n 10 all.pb.gz || wrong "report: status $?"
-"$profctl" report --top all.pb.gz | grep -q spin_leaf || wrong "spin_leaf is not in the report"
+"$profctl" report --top --no-pager -n 10 all.pb.gz || wrong "report: status $?"
+"$profctl" report --top --no-pager all.pb.gz | grep -q spin_leaf || wrong "spin_leaf is not in the report"
 "$profctl" status || wrong "status: status $?"
 
 # The owner may see its own, and nobody's else.

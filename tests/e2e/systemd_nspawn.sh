@@ -38,7 +38,7 @@ unit=$(find "$root/usr/lib/systemd/system" "$root/lib/systemd/system" -name prof
 [ -n "$unit" ] || fail "no unit was installed"
 profd=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$unit")
 [ -x "$root$profd" ] || fail "the unit starts $profd, which is not installed"
-profctl=$(cd "$root" && find usr -name profctl -type f | head -n 1)
+profctl=$(cd "$root" && find usr -path '*/bin/profctl' -type f | head -n 1)
 copy_with_libraries "$root" "$build/daemon/profd" /test/profd
 copy_with_libraries "$root" "$build/client/profctl" /test/profctl
 rm "$root/test/profd" "$root/test/profctl"
