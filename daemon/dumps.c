@@ -145,8 +145,8 @@ static void reply_empty(struct dump_job *j)
 		error_set(&error, -ENODATA, EXIT_CODE_EMPTY,
 			"no cpu samples%s%s: it used no CPU in that time", of, target);
 	else
-		error_set(&error, -ENODATA, EXIT_CODE_EMPTY, "no cpu samples%s%s in that span: %s", of,
-			target, nothing_collected(j->profd));
+		error_set(&error, -ENODATA, EXIT_CODE_EMPTY, "no cpu samples%s%s in that span: %s",
+			of, target, nothing_collected(j->profd));
 	job_fail(j, &error);
 }
 
@@ -203,6 +203,7 @@ static char *on_comments(void *userdata, const struct dump *d)
 static void job_dump(struct dump_job *j)
 {
 	struct profd *p = j->profd;
+	uint64_t now = pipeline_split(p);
 	struct dump_rooms rooms = {
 		.event = p->event,
 		.aggregate = p->aggregate,
@@ -214,14 +215,13 @@ static void job_dump(struct dump_job *j)
 	};
 	struct dump_request request = {
 		.from_ns = MAX(j->from_ns, j->attachment_since_ns),
-		.until_ns = j->until_ns,
+		.until_ns = j->until_ns ? MIN(j->until_ns, now) : now,
 		.slots = j->slots,
 		.kernel_addresses = authz_allows(&j->peer, AUTHZ_KERNEL_ADDRESSES, j->peer.uid),
 		.matches = series_matches,
 		.comments = on_comments,
 		.userdata = j,
 	};
-	pipeline_split(p);
 	int r = dump_new(&j->dump, &rooms, &request, on_dumped, j);
 	if (r < 0) {
 		struct error error = ERROR_INIT;
@@ -322,9 +322,7 @@ static int take_dead_pids(struct dump_job *j, Profd__V1__Target *t)
 		return -ENOMEM;
 	size_t alive = 0;
 	for (size_t i = 0; i < t->n_pids; i++) {
-		bool held = process_table_find(j->profd->processes, t->pids[i],
-				    clock_monotonic_ns(), false) == NULL;
-		if (held && kill((pid_t)t->pids[i], 0) < 0 && errno == ESRCH)
+		if (kill((pid_t)t->pids[i], 0) < 0 && errno == ESRCH)
 			j->dead_pids[j->n_dead++] = t->pids[i];
 		else
 			t->pids[alive++] = t->pids[i];

@@ -81,11 +81,14 @@ void pipeline_drain(struct profd *p, uint64_t budget_ns)
 	p->progress_ns = clock_monotonic_ns();
 }
 
-void pipeline_split(struct profd *p)
+uint64_t pipeline_split(struct profd *p)
 {
+	uint64_t now = clock_monotonic_ns();
+
 	pipeline_drain(p, MAINTAIN_DRAINS * DRAIN_TURN_NS);
-	aggregate_split(p->aggregate, clock_monotonic_ns());
+	aggregate_split(p->aggregate, now);
 	account_keep(p);
+	return now;
 }
 
 void pipeline_maintain(struct profd *p)

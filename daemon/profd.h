@@ -79,8 +79,8 @@ extern const struct kernel_callbacks pipeline_callbacks; /* .userdata is to be s
 void pipeline_drain(struct profd *p, uint64_t budget_ns);
 /* Every second: history, memory, ended lives, ended targets. */
 void pipeline_maintain(struct profd *p);
-/* An exact boundary of slots and accounts now. */
-void pipeline_split(struct profd *p);
+/* An exact boundary of slots and accounts now; returns that time. */
+uint64_t pipeline_split(struct profd *p);
 
 /* ---- follow.c ---- */
 struct follow_request {

@@ -260,7 +260,7 @@ void aggregate_sample(struct aggregate *a, const struct sample_record *record)
 		.tid = record->tid,
 		.entry = entry,
 		.thread = name_of(a, record->comm, ABI_COMM),
-		.comm = name_of(a, p->comm, sizeof(p->comm)),
+		.comm = name_of(a, process_comm(p, record->time_ns), sizeof(p->comm)),
 		.cgroup = cgroup_of(a, p, record->cgroup_id),
 		.owner_uid = record->owner_uid,
 		.rate = a->set_rate[record->event_set],

@@ -155,7 +155,7 @@ int process_table_fork(struct process_table *t, uint32_t pid, uint32_t ppid, uin
 		return 0;
 	note_fork(t, parent, pid, time_ns);
 	child->p.other_root = parent->p.other_root;
-	if (child->comm_ns == 0)
+	if (child->p.comm_ns == 0)
 		memcpy(child->p.comm, parent->p.comm, sizeof(child->p.comm));
 	if (child->p.exe[0] == '\0' && child->execs[0] == 0 &&
 		life_set_exe(child, parent->p.exe) < 0)
@@ -191,8 +191,9 @@ int process_table_comm(struct process_table *t, uint32_t pid, uint32_t tid, cons
 		}
 	}
 	/* After an exec the one that called it is the leader. */
-	if ((pid == tid || exec) && time_ns >= l->comm_ns) {
-		l->comm_ns = time_ns;
+	if ((pid == tid || exec) && time_ns >= l->p.comm_ns) {
+		memcpy(l->p.comm_before, l->p.comm, sizeof(l->p.comm_before));
+		l->p.comm_ns = time_ns;
 		(void)snprintf(l->p.comm, sizeof(l->p.comm), "%s", comm);
 	}
 	return exec ? tell_children(t, l, time_ns) : 0;
@@ -302,7 +303,7 @@ int process_table_read(struct process_table *t, const struct target_process_info
 	if (!l)
 		return -E2BIG;
 	if (l->p.exec_ns <= info->before_ns) {
-		if (l->comm_ns <= info->before_ns)
+		if (l->p.comm_ns <= info->before_ns)
 			(void)snprintf(l->p.comm, sizeof(l->p.comm), "%.15s", info->comm);
 		if (info->exe[0] != '\0' && life_set_exe(l, info->exe) < 0)
 			return -ENOMEM;

@@ -37,6 +37,8 @@ struct process {
 	uint64_t from_ns, until_ns;
 	uint64_t start_boottime_ns; /* once known from a sample, else 0 */
 	char comm[16];		    /* of the leader, now */
+	char comm_before[16];	    /* until comm_ns; see process_comm() */
+	uint64_t comm_ns;	    /* of the event that comm is from; 0: of none */
 	char *exe;		    /* owned; path of the image, "" while unknown */
 	uint64_t exec_ns;	    /* of the last exec; from_ns without one */
 	uint32_t epoch;		    /* counts changes of executable mappings */
@@ -58,6 +60,11 @@ uint32_t process_table_n_alive(const struct process_table *t);
  * none (then maps_known is false). */
 struct process *process_table_find(
 	struct process_table *t, uint32_t pid, uint64_t time_ns, bool add);
+/* What the leader was called at that time, as far as one change back. */
+static inline const char *process_comm(const struct process *p, uint64_t time_ns)
+{
+	return time_ns < p->comm_ns ? p->comm_before : p->comm;
+}
 /* By process.id, also of ended lives while referenced; NULL when forgotten. */
 struct process *process_table_get(struct process_table *t, uint32_t id);
 

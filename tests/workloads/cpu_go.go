@@ -70,7 +70,15 @@ func beta(m *mixer) uint64 {
 }
 
 //go:noinline
-func gamma(x uint64) uint64 { return inlined(x, 2*unit) + 1 }
+func gamma(x uint64) uint64 {
+	pass(&x)
+	return inlined(x, 2*unit) + 1
+}
+
+// A call, so that gamma keeps a frame of its own.
+//
+//go:noinline
+func pass(x *uint64) { *x++ }
 
 type truth struct{ alpha, beta, gamma uint64 }
 

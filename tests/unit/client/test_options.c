@@ -170,7 +170,7 @@ static void a_dead_process_is_no_target(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	snprintf(number, sizeof(number), "%d", pid);
 	assert_int_equal(take(&t, OPTION_PID, number), 1);
-	assert_int_equal(target_args_open(&t, &error), -ESRCH);
+	assert_int_equal(target_args_open(&t, false, &error), -ESRCH);
 	assert_int_equal(error.code, EXIT_CODE_NO_TARGET);
 	snprintf(text, sizeof(text), "no process %d", pid);
 	assert_string_equal(error.text, text);
@@ -186,7 +186,7 @@ static void descriptors_go_with_all_pids_or_with_none(void **state)
 	(void)state;
 	snprintf(number, sizeof(number), "%d", getpid());
 	assert_int_equal(take(&t, OPTION_PID, number), 1);
-	assert_int_equal(target_args_open(&t, NULL), 0);
+	assert_int_equal(target_args_open(&t, false, NULL), 0);
 	target_args_message(&t, &m);
 	assert_int_equal(m.n_fds, 1);
 	assert_int_equal(m.wire.n_pidfds, 1);
