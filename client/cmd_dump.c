@@ -126,7 +126,8 @@ int cmd_dump(int argc, char **argv)
 	struct output output;
 	char name[80];
 
-	if (parse(&o, argc, argv, &error) < 0 || target_args_open(&o.common.target, o.seconds_ns == 0, &error) < 0)
+	if (parse(&o, argc, argv, &error) < 0 ||
+		target_args_open(&o.common.target, o.seconds_ns == 0, &error) < 0)
 		return complain(&error);
 	target_args_name(&o.common.target, name, sizeof(name));
 	if (output_init(&output, o.common.output, o.common.format, o.common.types[0], name, true,

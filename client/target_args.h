@@ -36,7 +36,7 @@ void target_args_deinit(struct target_args *t);
 int target_args_option(struct target_args *t, int id, const char *value, struct error *error);
 bool target_args_empty(const struct target_args *t);
 /* Opens a pidfd for each pid: from here on they cannot become somebody else. -ESRCH ("no process
- * 12"). */
+ * 12"); with `ended_too` a pid without a process is fine, because the past is asked for. */
 int target_args_open(struct target_args *t, bool ended_too, struct error *error);
 
 /* The wire message: borrows from t and from itself, must not be moved. `fds`: to send with the

@@ -444,7 +444,7 @@ static inline int run_end(struct run *r)
 	return r->code;
 }
 
-#define ARGV(...) ((char *[]){ (char *)"profctl", __VA_ARGS__, NULL })
+#define ARGV(...) ((char **)(const char *[]){ "profctl", __VA_ARGS__, NULL })
 #define RUN(r, ...)                                \
 	({                                         \
 		run_start((r), ARGV(__VA_ARGS__)); \

@@ -117,6 +117,17 @@ static void says_what_the_daemon_says_with_its_code(void **state)
 	run_free(&r);
 }
 
+static void a_process_that_ended_can_be_asked_for(void **state)
+{
+	struct fake *f = *state;
+	struct run r;
+
+	assert_int_equal(RUN(&r, "dump", "4194304"), 0);
+	assert_int_equal(f->pid, 4194304);
+	assert_int_equal(f->n_fds, 0);
+	run_free(&r);
+}
+
 static void without_a_daemon_says_how_to_start_one(void **state)
 {
 	struct run r;
@@ -185,7 +196,8 @@ static void usage_errors_name_the_value_and_reach_no_daemon(void **state)
 		{ { "dump", "--pid", "-1" }, 2, "'-1'" },
 		{ { "dump", "--pid=1,x" }, 2, "'x'" },
 		{ { "dump", "99999999999999999999" }, 2, "'99999999999999999999'" },
-		{ { "dump", "4194304" }, 4, "no process 4194304" },
+		{ { "attach", "4194304" }, 4, "no process 4194304" },
+		{ { "dump", "4194304", "--seconds=1" }, 4, "no process 4194304" },
 		{ { "dump", "--seconds", "0" }, 2, "'0'" },
 		{ { "dump", "--seconds", "1e9999" }, 2, "'1e9999'" },
 		{ { "dump", "--since", "soon" }, 2, "'soon'" },
@@ -249,6 +261,7 @@ int main(void)
 		TEST(passes_on_what_was_asked_for),
 		TEST(picks_the_format_by_the_suffix),
 		TEST(says_what_the_daemon_says_with_its_code),
+		TEST(a_process_that_ended_can_be_asked_for),
 		TEST(without_a_daemon_says_how_to_start_one),
 		TEST(a_daemon_that_goes_away_is_an_error),
 		TEST(refuses_a_profile_that_its_sender_can_still_change),
