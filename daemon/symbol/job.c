@@ -320,6 +320,24 @@ static void on_identified(
 	find_debug(job);
 }
 
+/* The job's own descriptor of what the module holds. */
+static int use_held(struct symbol_job *job)
+{
+	job->file = fcntl(job->module->fd, F_DUPFD_CLOEXEC, 0);
+	return job->file < 0 ? -errno : 0;
+}
+
+/* The module holds what was opened where it can: it outlives the process and its files. */
+static int hold(struct symbol_job *job, struct target_file *file)
+{
+	job->file = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+	if (job->file < 0)
+		return -errno;
+	module_set_file(job->module, TAKE_FD(file->fd), file->size, file->mtime_ns, file->ctime_ns,
+		file->owner_uid, file->same_mount_as_root);
+	return 0;
+}
+
 static int identify(struct symbol_job *job)
 {
 	if (job->identified) {
@@ -332,35 +350,36 @@ static int identify(struct symbol_job *job)
 static void on_open(void *userdata, int error, struct target_file *file)
 {
 	struct symbol_job *job = userdata;
-	struct module *m = job->module;
-	int r = 0;
 
 	if (is_over(job))
 		return;
-	if (error < 0) {
-		if (m->kind == MODULE_FILE && m->file_state != MODULE_FILE_OPEN)
-			module_set_file_error(m, error);
-		finish(job, error, NULL);
-		return;
-	}
-	if (m->kind == MODULE_JIT) {
-		job->file = TAKE_FD(file->fd);
-		symbolize(job);
-		return;
-	}
-	/* The module may decline to hold the file: the job has its own descriptor. */
-	job->file = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
-	if (job->file < 0)
-		r = -errno;
-	else if (m->file_state != MODULE_FILE_OPEN)
-		module_set_file(m, TAKE_FD(file->fd), file->size, file->mtime_ns, file->ctime_ns,
-			file->owner_uid, file->same_mount_as_root);
-	if (r == 0 && job->n > 0) {
-		r = identify(job);
-		if (r == 0)
+	if (error == 0)
+		error = hold(job, file);
+	else
+		module_set_file_error(job->module, error);
+	if (error == 0 && job->n > 0) {
+		error = identify(job);
+		if (error == 0)
 			return;
 	}
-	finish(job, r, NULL);
+	finish(job, error, NULL);
+}
+
+/* A map that cannot be opened any more is read as it was held. */
+static void on_perf_map(void *userdata, int error, struct target_file *file)
+{
+	struct symbol_job *job = userdata;
+
+	if (is_over(job))
+		return;
+	if (error == 0)
+		error = hold(job, file);
+	else if (job->module->fd >= 0)
+		error = use_held(job);
+	if (error == 0 && job->n > 0)
+		symbolize(job);
+	else
+		finish(job, error, NULL);
 }
 
 static int open_file(struct symbol_job *job)
@@ -377,15 +396,29 @@ static int open_file(struct symbol_job *job)
 	};
 	int r;
 
-	if (m->file_state == MODULE_FILE_OPEN && m->fd >= 0) {
-		job->file = fcntl(m->fd, F_DUPFD_CLOEXEC, 0);
-		if (job->file < 0)
-			return -errno;
-		return identify(job);
+	if (m->fd >= 0) {
+		r = use_held(job);
+		return r < 0 ? r : identify(job);
 	}
 	r = target_open(job->context.io, &q, on_open, job);
 	if (r == 0)
 		m->file_state = MODULE_FILE_ASKED;
+	return r;
+}
+
+/* Of a process that is gone, only what is held: its number may be another's by now. */
+static int open_perf_map(struct symbol_job *job)
+{
+	struct module *m = job->module;
+	int r;
+
+	if (m->n_processes > 0)
+		return target_open_perf_map(job->context.io, m->pid, on_perf_map, job);
+	if (m->fd < 0)
+		return -ESRCH;
+	r = use_held(job);
+	if (r == 0)
+		symbolize(job);
 	return r;
 }
 
@@ -406,7 +439,7 @@ static int start(struct symbol_job *job)
 		return 0;
 	case MODULE_JIT:
 		job->source = SYMBOL_SOURCE_PERF_MAP;
-		return target_open_perf_map(job->context.io, job->module->pid, on_open, job);
+		return open_perf_map(job);
 	case MODULE_UNKNOWN:
 		break;
 	}

@@ -20,6 +20,9 @@ int source_perfmap_symbolize(const struct symbol_request *q, const int *fds,
 
 	if (!entries)
 		return -ENOMEM;
+	/* The position is shared with the descriptor that the daemon holds. */
+	if (lseek(fds[0], 0, SEEK_SET) < 0)
+		return -errno;
 	r = io_read_fd(fds[0], LIMIT_PERF_MAP_BYTES, &text, &n);
 	if (r == 0)
 		r = perfmap_lookup(text, n, offsets, q->n_offsets, entries);

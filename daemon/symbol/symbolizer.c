@@ -20,6 +20,7 @@
 #include "symbol/job.h"
 
 #define RETRY_NS       (60 * NS_PER_SEC)
+#define PREPARE_NS     (5 * NS_PER_SEC)
 #define KEEP_NS	       (120 * NS_PER_SEC)
 #define CACHE_BYTES    (96 * MIB)
 #define SHARED_WORKERS 2U
@@ -44,7 +45,8 @@ struct symbols {
 	struct cache_module cache;
 	struct symbol_job *job;	       /* running one */
 	struct waiter *flight, *queue; /* served by the running job; by the next */
-	uint64_t retry_ns, no_dwarf_until_ns, used_ns;
+	uint64_t retry_ns, prepare_ns; /* not before that; of symbols, of opening only */
+	uint64_t no_dwarf_until_ns, used_ns;
 };
 
 struct symbolizer {
@@ -257,6 +259,16 @@ static void note_error(struct symbols *m, int error)
 	m->answered = true;
 }
 
+/* A runtime may write its perf map at any time: only what hurt is put off. */
+static bool must_wait(const struct symbols *m, int error)
+{
+	const struct module *module = module_table_get(m->symbolizer->modules, m->module);
+
+	if (module && module->kind == MODULE_JIT)
+		return error == -EPIPE || error == -ETIMEDOUT;
+	return error < 0;
+}
+
 static void on_job(void *userdata, int error, const struct symbol_identity *identity,
 	const struct answer_view *answer, bool dwarf_failed)
 {
@@ -271,14 +283,20 @@ static void on_job(void *userdata, int error, const struct symbol_identity *iden
 		error = cache_add(
 			&s->cache, &m->cache, symbol_job_offsets(m->job), answer, &m->info);
 		m->info.has_symtab = (answer->flags & ANSWER_FULL_SYMBOLS) != 0;
+		m->info.partial |= (answer->flags & ANSWER_PARTIAL) != 0;
 	}
-	if (dwarf_failed)
+	if (dwarf_failed) {
 		m->no_dwarf_until_ns = now_ns + RETRY_NS;
+		m->info.partial = true;
+	}
 	m->job = NULL;
 	m->opened_only = false;
 	if (!opened_only || error < 0)
 		note_error(m, error);
-	m->retry_ns = error < 0 ? now_ns + RETRY_NS : 0;
+	if (opened_only)
+		m->prepare_ns = now_ns + PREPARE_NS;
+	else
+		m->retry_ns = must_wait(m, error) ? now_ns + RETRY_NS : 0;
 	make_room(s, now_ns);
 	finish_waiters(m);
 	start_next(m);
@@ -351,7 +369,7 @@ static void start_next(struct symbols *m)
 			now_ns < m->no_dwarf_until_ns, offsets, n, on_job, m);
 	if (r < 0) {
 		note_error(m, r);
-		m->retry_ns = now_ns + RETRY_NS;
+		m->retry_ns = must_wait(m, r) ? now_ns + RETRY_NS : 0;
 		finish_waiters(m);
 	}
 }
@@ -393,12 +411,14 @@ int symbolizer_prepare(struct symbolizer *s, uint32_t module)
 
 	if (!file)
 		return -ENOENT;
-	if (file->kind != MODULE_FILE || file->file_state == MODULE_FILE_OPEN)
+	if (file->file_state == MODULE_FILE_OPEN)
+		return 0;
+	if (file->kind != MODULE_FILE && (file->kind != MODULE_JIT || file->n_processes == 0))
 		return 0;
 	m = get_or_add(s, module);
 	if (!m)
 		return -ENOMEM;
-	if (m->job || clock_monotonic_ns() < m->retry_ns)
+	if (m->job || clock_monotonic_ns() < MAX(m->prepare_ns, m->retry_ns))
 		return 0;
 	r = symbol_job_new(&m->job, &s->context, file, NULL, false, NULL, 0, on_job, m);
 	m->opened_only = r == 0;

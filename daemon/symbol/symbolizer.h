@@ -32,9 +32,15 @@ struct symbol_line {
 /* The symbolized form of (module, offset). */
 struct symbol_address {
 	uint64_t offset; /* key, as asked */
-	uint64_t vaddr; /* address in the file's own address space (p_vaddr); raw for kernel, JIT */
+	/* Address in the file's own address space (p_vaddr); raw for kernel, JIT. */
+	uint64_t vaddr;
 	uint64_t function_start;      /* vaddr of the function's first byte; 0: unknown */
-	uint32_t first_line, n_lines; /* into lines[] of symbolizer_lines() */
+	uint32_t first_line, n_lines; /* of symbolizer_lines() */
+};
+
+/* An executable segment: vaddr = offset in the file - its offset + its vaddr. */
+struct symbol_segment {
+	uint64_t offset, vaddr, size;
 };
 
 /* What is known of a module after its first answer. */
@@ -42,14 +48,13 @@ struct symbol_module {
 	char build_id[65]; /* lowercase hex, "" when there is none */
 	bool has_functions, has_filenames, has_line_numbers, has_inline_frames;
 	bool has_symtab; /* full symbols: an unnamed address is none of a missing file */
-	const char
-		*runtime; /* "go1.19.8" when it is a Go program, else ""; owned by the symbolizer */
-	int error; /* 0, or why nothing could be read (file_error, -EBADMSG, -ETIMEDOUT, -EPIPE) */
-	/* Executable segments, for profile mappings: vaddr = offset - file_offset + vaddr. At
-	 * most 16. */
-	struct symbol_segment {
-		uint64_t offset, vaddr, size;
-	} segments[16];
+	bool partial;	 /* time or room ran out: some lines or inlined calls are left out */
+	/* "go1.19.8" when it is a Go program, else ""; owned by the symbolizer. */
+	const char *runtime;
+	/* 0, or why nothing could be read (file_error, -EBADMSG, -ETIMEDOUT, -EPIPE). */
+	int error;
+	/* For profile mappings. */
+	struct symbol_segment segments[16];
 	uint32_t n_segments;
 };
 
@@ -68,7 +73,9 @@ void symbolizer_get_stats(struct symbolizer *s, struct helper_stats *ret);
 typedef void (*symbolizer_done_fn)(void *userdata, int error);
 int symbolizer_resolve(struct symbolizer *s, uint32_t module, const uint64_t *offsets, size_t n,
 	symbolizer_done_fn done, void *userdata);
-/* Opens the module's file now, so that it can be symbolized after it is deleted; no callback. */
+/* Opens the module's file now, so that it can be symbolized after it is deleted; no callback. Of a
+ * JIT module the perf map, which is then readable after the process has ended; call it again while
+ * module.file_state is not MODULE_FILE_OPEN, it is tried every few seconds. */
 int symbolizer_prepare(struct symbolizer *s, uint32_t module);
 
 /* NULL: never asked for. Borrowed until the next answer arrives. */

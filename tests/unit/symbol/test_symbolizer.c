@@ -99,7 +99,7 @@ static void file_is_read_once_for_what_is_new(void **state)
 	need_tool("gcc");
 	write_source("two.c", "int one(int x) { return x + 1; }\nint two(int x) { return x + 2; }\n"
 			      "int main(void) { return one(two(0)); }\n");
-	assert_int_equal(run("gcc -O0 -g -Wl,--build-id two.c -o two"), 0);
+	assert_int_equal(run("gcc -O0 -g -gz -Wl,--build-id two.c -o two"), 0);
 	load(&l, "two");
 	offsets[0] = offset_of(&l, symbol_of(&l, "two", NULL));
 	offsets[1] = offset_of(&l, symbol_of(&l, "one", NULL));
@@ -120,6 +120,7 @@ static void file_is_read_once_for_what_is_new(void **state)
 	assert_true(info->has_functions && info->has_filenames && info->has_line_numbers);
 	assert_false(info->has_inline_frames);
 	assert_true(info->has_symtab);
+	assert_false(info->partial);
 	assert_string_equal(info->runtime, "");
 	assert_in_range(info->n_segments, 1, 2);
 	symbolizer_get_stats(w->symbolizer, &before);
@@ -251,6 +252,7 @@ static void perf_map_is_read_again_when_it_changes(void **state)
 	uint64_t addresses[] = { 0x7000, 0x8000 };
 	char path[64];
 
+	m->n_processes = 1;
 	(void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
 	write_map("7000 100 Builtin one\n");
 	resolve(w, m, addresses, 2);
@@ -262,10 +264,12 @@ static void perf_map_is_read_again_when_it_changes(void **state)
 	finish(w);
 	assert_string_equal(name_of(w, m, 0x7000), "moved");
 	assert_string_equal(name_of(w, m, 0x8000), "later");
-	/* What is known stays when the map goes. */
+	/* A map that is gone by now is read as it was held, and what is known stays. */
 	assert_int_equal(unlink(path), 0);
+	addresses[0] = 0x7070;
 	resolve(w, m, addresses, 2);
 	finish(w);
+	assert_string_equal(name_of(w, m, 0x7070), "moved");
 	assert_string_equal(name_of(w, m, 0x8000), "later");
 	assert_int_equal(symbolizer_module(w->symbolizer, m->id)->error, 0);
 }
@@ -282,6 +286,33 @@ static void freeing_with_jobs_under_way_calls_nobody(void **state)
 	/* on_done() would count below zero. */
 	assert_int_equal(symbolizer_resolve(w->symbolizer, m->id, &offset, 1, on_done, NULL), 0);
 	assert_int_equal(symbolizer_resolve(w->symbolizer, file->id, &offset, 1, on_done, NULL), 0);
+}
+
+static void perf_map_of_an_ended_process_is_the_one_that_was_held(void **state)
+{
+	struct world *w = *state;
+	struct module *m = module_table_jit(w->modules, (uint32_t)getpid(), 2);
+	struct module *unheld = module_table_jit(w->modules, (uint32_t)getpid(), 3);
+	uint64_t address = 0x7000;
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+	write_map("7000 100 own\n");
+	m->n_processes = 1;
+	assert_int_equal(symbolizer_prepare(w->symbolizer, m->id), 0);
+	while (m->file_state != MODULE_FILE_OPEN)
+		assert_true(sd_event_run(w->event, 30 * 1000000ULL) > 0);
+	/* The process ends; another one gets its number and writes its own map. */
+	m->n_processes = 0;
+	assert_int_equal(unlink(path), 0);
+	write_map("7000 100 strange\n");
+	resolve(w, m, &address, 1);
+	resolve(w, unheld, &address, 1);
+	finish(w);
+	assert_int_equal(unlink(path), 0);
+	assert_string_equal(name_of(w, m, 0x7000), "own");
+	assert_null(symbolizer_lookup(w->symbolizer, unheld->id, 0x7000));
+	assert_int_equal(symbolizer_module(w->symbolizer, unheld->id)->error, -ESRCH);
 }
 
 static struct module *crashing_program(
@@ -310,6 +341,7 @@ static void worker_that_dies_of_dwarf_is_replaced_by_one_without(void **state)
 	finish(w);
 	assert_string_equal(name_of(w, m, offset), "main");
 	assert_false(symbolizer_module(w->symbolizer, m->id)->has_line_numbers);
+	assert_true(symbolizer_module(w->symbolizer, m->id)->partial);
 	symbolizer_get_stats(w->symbolizer, &stats);
 	assert_int_equal(stats.crashed, 1);
 	/* Nor is it tried again with DWARF for what is asked next. */
@@ -426,6 +458,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(vdso_functions_have_names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			perf_map_is_read_again_when_it_changes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			perf_map_of_an_ended_process_is_the_one_that_was_held, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			worker_that_dies_of_dwarf_is_replaced_by_one_without, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
