@@ -12,9 +12,9 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* The request and its answer; the daemon asks one at a time. */
-__u64 mark_add;	/* attachments to add; 0: only ask */
-__u64 mark_has;	/* what the process has now */
-__u32 mark_tgid;	/* kernel's number of it; 0: no such process */
+__u64 mark_add;	  /* attachments to add; 0: only ask */
+__u64 mark_has;	  /* what the process has now */
+__u32 mark_tgid;  /* kernel's number of it; 0: no such process */
 __s32 mark_error; /* of the insert */
 
 SEC("iter/task")

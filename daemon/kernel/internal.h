@@ -59,7 +59,7 @@ int ring_init(struct ring *r, uint64_t bytes);
 void ring_deinit(struct ring *r);
 void ring_note(struct ring *r);
 /* Hands out one record before the noted position. 1: done one, 0: none is left. A record that is
- * not as the ABI says is skipped and counted in *bad. */
+ * not as the ABI says is skipped and counted in bad[], by the event set it names. */
 int ring_next(struct ring *r, const struct kernel_callbacks *callbacks, uint64_t *bad);
 
 /* ---- sideband.c: perf records about processes and mappings ---- */
@@ -131,10 +131,11 @@ struct kernel {
 	struct kernel_callbacks callbacks;
 	sd_event *event; /* ref */
 	sd_event_source *timer;
-	sd_event_source **sources; /* of rings and sideband; 2 * cpus.n; owned */
-	uint64_t bad_records;
-	uint64_t closed_ns;  /* own_ns of sets whose counters were taken again */
-	unsigned first_ring; /* where the next drain starts */
+	sd_event_source **sources;    /* of rings and sideband; 2 * cpus.n; owned */
+	uint64_t bad[ABI_EVENT_SETS]; /* records that were not understood, by set */
+	uint64_t follow_lost;	      /* processes without a place, as last logged */
+	uint64_t closed_ns;	      /* own_ns of sets whose counters were taken again */
+	unsigned first_ring;	      /* where the next drain starts */
 };
 
 #endif

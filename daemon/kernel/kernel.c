@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/table.h"
 #include "bpf/cpu.skel.h"
 #include "bpf/follow.skel.h"
@@ -78,12 +79,26 @@ static void timer_again(struct kernel *k, bool now)
 	(void)sd_event_source_set_enabled(k->timer, SD_EVENT_ONESHOT);
 }
 
+/* Processes that found no place are not followed, which no sample can tell. */
+static void follow_check(struct kernel *k)
+{
+	uint64_t lost = k->programs.follow->bss->follow_lost;
+
+	if (lost == k->follow_lost)
+		return;
+	log_warning("%llu new processes could not be followed: more than %u targets at once",
+		(unsigned long long)(lost - k->follow_lost),
+		bpf_map__max_entries(k->programs.cpu->maps.processes));
+	k->follow_lost = lost;
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct kernel *k = userdata;
 
 	(void)source;
 	(void)usec;
+	follow_check(k);
 	timer_again(k, kernel_drain(k, DRAIN_BUDGET_NS) > 0);
 	return 0;
 }
@@ -231,6 +246,7 @@ int kernel_set_get(struct kernel *k, const char *event_name, uint32_t freq_hz, u
 	for (unsigned cpu = 0; cpu < k->cpus.n; cpu++)
 		k->closed_ns += set_counters(k, chosen)[cpu].own_ns;
 	memset(set_counters(k, chosen), 0, sizeof(struct set_counters) * k->cpus.n);
+	k->bad[chosen] = 0;
 	*ret_set = chosen;
 	return 0;
 }
@@ -312,6 +328,9 @@ void kernel_set_info(struct kernel *k, unsigned set, struct kernel_set_info *ret
 		info.sum.idle += idle;
 		info.not_run += missing - idle;
 	}
+	/* Stored by the program, and of no use to anybody. */
+	info.sum.dropped[DROP_BAD_RECORD] += MIN(k->bad[set], info.sum.stored);
+	info.sum.stored -= MIN(k->bad[set], info.sum.stored);
 	info.triggered = info.sum.ran + info.not_run;
 	*ret = info;
 }
@@ -332,7 +351,7 @@ int kernel_drain(struct kernel *k, uint64_t budget_ns)
 
 		if (!k->rings[cpu].bytes)
 			continue;
-		while (ring_next(&k->rings[cpu], &k->callbacks, &k->bad_records)) {
+		while (ring_next(&k->rings[cpu], &k->callbacks, k->bad)) {
 			if (++n % 64 || clock_monotonic_ns() < until)
 				continue;
 			/* Another ring first the next time, so that a busy CPU starves none. */

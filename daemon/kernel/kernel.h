@@ -2,8 +2,8 @@
 /*
  * The kernel side as the rest of the daemon sees it: BPF programs loaded, perf events opened, event
  * sets switched on and off, targets told to the programs, rings drained. The only room that calls
- * bpf() and perf_event_open(). Order of the drain: note every BPF ring's producer position, drain all
- * sideband rings, then hand out samples up to those positions.
+ * bpf() and perf_event_open(). Order of the drain: note every BPF ring's producer position, drain
+ * all sideband rings, then hand out samples up to those positions.
  */
 #ifndef PROFD_KERNEL_KERNEL_H
 #define PROFD_KERNEL_KERNEL_H
@@ -21,14 +21,14 @@ enum sideband_kind { SIDEBAND_MMAP, SIDEBAND_COMM, SIDEBAND_FORK, SIDEBAND_EXIT,
 struct sideband_event {
 	enum sideband_kind kind;
 	uint64_t time_ns;
-	uint32_t pid, tid;	 /* of profd's PID namespace; 0: outside of it */
-	uint32_t ppid, ptid;	 /* FORK */
-	const char *text;	 /* COMM: comm, MMAP: path; borrowed */
-	bool exec;		 /* COMM */
-	uint64_t start, length, offset;	   /* MMAP */
+	uint32_t pid, tid;		/* of profd's PID namespace; 0: outside of it */
+	uint32_t ppid, ptid;		/* FORK */
+	const char *text;		/* COMM: comm, MMAP: path; borrowed */
+	bool exec;			/* COMM */
+	uint64_t start, length, offset; /* MMAP */
 	uint32_t major, minor, prot, flags;
 	uint64_t inode, generation;
-	uint64_t lost;		 /* LOST: records */
+	uint64_t lost; /* LOST: records */
 };
 
 struct kernel_callbacks {
@@ -39,24 +39,25 @@ struct kernel_callbacks {
 };
 
 struct kernel_options {
-	uint64_t ring_bytes; /* of each CPU; 0: default; rounded to a power of two of pages */
-	/* Tests only: submit nothing past this many bytes of ring. */
+	uint64_t ring_bytes; /* of each CPU; 0: default; rounded up to a power of two of pages */
 };
 
-/* Loads the programs and opens the sideband; nothing is sampled yet. On failure the error says which
- * feature is missing and what to do (EXIT_CODE_KERNEL) or which permission (EXIT_CODE_DENIED). */
+/* Loads the programs and opens the sideband; nothing is sampled yet. On failure the error says
+ * which feature is missing and what to do (EXIT_CODE_KERNEL) or which permission
+ * (EXIT_CODE_DENIED). */
 int kernel_new(struct kernel **ret, sd_event *event, const struct kernel_options *options,
 	const struct kernel_callbacks *callbacks, struct error *error);
 struct kernel *kernel_free(struct kernel *k);
 
 /* ---- event sets: one per distinct (event, rate) ---- */
 
-/* Finds or opens the set of this event ("cpu-clock", "cycles", ...) and rate, disabled as long as no
- * attachment uses it. *ret_set 0..7. -ENOSPC: eight are in use; -EOPNOTSUPP: no such event here. */
+/* Finds or opens the set of this event ("cpu-clock", "cycles", ...) and rate, disabled as long as
+ * no attachment uses it. *ret_set 0..7. -ENOSPC: eight are in use; -EOPNOTSUPP: no such event here.
+ */
 int kernel_set_get(struct kernel *k, const char *event_name, uint32_t freq_hz, unsigned *ret_set,
 	struct error *error);
-/* Adds or removes an attachment bit to/from the set; the last one out closes its events. Counters of
- * the set stay readable until the set number is taken again. */
+/* Adds or removes an attachment bit to/from the set; the last one out closes its events. Counters
+ * of the set stay readable until the set number is taken again. */
 int kernel_set_attach(struct kernel *k, unsigned set, uint64_t attachment_bit);
 void kernel_set_detach(struct kernel *k, unsigned set, uint64_t attachment_bit);
 
@@ -64,7 +65,10 @@ struct kernel_set_info {
 	const char *event; /* NULL: never used */
 	uint32_t freq_hz;
 	bool active;
-	uint64_t period; /* of the event: ns for cpu-clock */
+	uint64_t period; /* of the event: ns for cpu-clock; 0: the kernel adapts it (PMU events) */
+	/* From the events' own count and period; with a period of 0 triggered is what ran. Below 1
+	 * kHz the idle task runs no program: its share, in ran and idle of `sum`, is from
+	 * /proc/stat. */
 	uint64_t triggered, not_run;
 	struct set_counters sum; /* over CPUs */
 };
@@ -103,7 +107,7 @@ struct kernel_feature {
 	const char *enable; /* how to have it where it is missing */
 	bool required;	    /* nothing works without */
 	bool present;
-	char detail[128];   /* what the probe saw */
+	char detail[128]; /* what the probe saw */
 };
 /* Probes once and caches; the table is static. Needs no struct kernel. */
 const struct kernel_feature *kernel_features(size_t *ret_n);

@@ -98,7 +98,7 @@ int ring_next(struct ring *r, const struct kernel_callbacks *callbacks, uint64_t
 	n = length & ~BPF_RINGBUF_DISCARD_BIT;
 	if (n > r->bytes - RECORD_HEADER) {
 		/* Only a broken kernel gets here; what lies behind cannot be found any more. */
-		(*bad)++;
+		bad[0]++;
 		__atomic_store_n(r->consumer, r->noted, __ATOMIC_RELEASE);
 		return 1;
 	}
@@ -108,7 +108,7 @@ int ring_next(struct ring *r, const struct kernel_callbacks *callbacks, uint64_t
 		if (record_is_sound(record, n))
 			callbacks->sample(callbacks->userdata, record);
 		else
-			(*bad)++;
+			bad[n < sizeof(*record) ? 0 : record->event_set % ABI_EVENT_SETS]++;
 	}
 	/* Pairs with smp_load_acquire(&rb->consumer_pos) in __bpf_ringbuf_reserve(): the record is
 	 * read before its space is given back. */

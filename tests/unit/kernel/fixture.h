@@ -119,12 +119,13 @@ static inline uint64_t seen_of(const struct seen *s, pid_t pid)
 	return 0;
 }
 
-static inline struct kernel *kernel_or_skip(const struct kernel_options *options, struct seen *seen)
+static inline struct kernel *kernel_on_loop_or_skip(
+	sd_event *event, const struct kernel_options *options, struct seen *seen)
 {
 	struct kernel_callbacks callbacks = { seen_sideband, seen_sample, seen };
 	struct error error = ERROR_INIT;
 	struct kernel *k = NULL;
-	int r = kernel_new(&k, NULL, options, &callbacks, &error);
+	int r = kernel_new(&k, event, options, &callbacks, &error);
 
 	if (r == 0)
 		return k;
@@ -135,6 +136,11 @@ static inline struct kernel *kernel_or_skip(const struct kernel_options *options
 	}
 	printf("SKIP: %s\n", error.text);
 	exit(77);
+}
+
+static inline struct kernel *kernel_or_skip(const struct kernel_options *options, struct seen *seen)
+{
+	return kernel_on_loop_or_skip(NULL, options, seen);
 }
 
 static inline void drain_all(struct kernel *k)

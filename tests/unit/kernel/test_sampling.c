@@ -225,6 +225,27 @@ static void a_ninth_rate_is_refused_and_an_unknown_event_is_named(void **state)
 	kernel_free(k);
 }
 
+static void samples_come_by_themselves_where_there_is_a_loop(void **state)
+{
+	sd_event *event = NULL;
+	struct kernel *k;
+	pid_t pid = child_spin();
+	uint64_t until;
+
+	(void)state;
+	assert_true(sd_event_new(&event) >= 0);
+	k = kernel_on_loop_or_skip(event, NULL, &seen);
+	assert_int_equal(kernel_target_pid(k, (uint32_t)pid, 1), 0);
+	assert_int_equal(kernel_set_attach(k, set_of(k, 99), 1), 0);
+	until = cpu_ns_of(pid) + 60 * NS_PER_SEC;
+	while (seen.samples < 50 && cpu_ns_of(pid) < until)
+		assert_true(sd_event_run(event, 1000000) >= 0);
+	assert_true(seen.samples >= 50);
+	child_end(pid);
+	kernel_free(k);
+	sd_event_unref(event);
+}
+
 static int reset(void **state)
 {
 	(void)state;
@@ -241,6 +262,7 @@ int main(void)
 			one_process_at_999_hz_gives_as_many_samples_as_its_cpu_time_says, reset),
 		cmocka_unit_test_setup(every_sample_of_a_ring_that_nobody_reads_is_counted, reset),
 		cmocka_unit_test_setup(all_processes_are_accounted_for_at_the_highest_rate, reset),
+		cmocka_unit_test_setup(samples_come_by_themselves_where_there_is_a_loop, reset),
 		cmocka_unit_test_setup(two_rates_at_once_keep_their_own_samples, reset),
 		cmocka_unit_test_setup(
 			samples_of_one_attachment_end_when_it_is_forgotten_and_others_go_on, reset),
