@@ -32,13 +32,14 @@ static void folded_deinit(struct folded *f)
 	(void)profile_free(f->out);
 }
 
+/* Made safe here, once a name, and not where it is written, once a frame. */
 static int intern_name(struct folded *f, const char *name, const char *suffix, uint32_t *ret)
 {
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *safe = frame_safe(name, ';'), *text = NULL;
 
-	if (!*suffix)
-		return profile_add_string(f->out, name, ret);
-	if (asprintf(&text, "%s%s", name, suffix) < 0) {
+	if (!safe)
+		return -ENOMEM;
+	if (asprintf(&text, "%s%s", safe, suffix) < 0) {
 		text = NULL;
 		return -ENOMEM;
 	}
@@ -176,8 +177,8 @@ static int write_sorted(struct profile *p, FILE *out)
 			(void)fputs("[no stack]", out);
 		for (uint32_t k = 0; k < n; k++) {
 			if (k)
-				(void)fputc(';', out);
-			(void)frame_put(out, profile_text(p, names[k]), ';', 0);
+				(void)fputc_unlocked(';', out);
+			(void)fputs_unlocked(profile_text(p, names[k]), out);
 		}
 		(void)fprintf(out, " %" PRId64 "\n", *profile_values(p, order[i]));
 	}

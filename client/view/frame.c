@@ -90,6 +90,28 @@ bool frame_is_unnamed(const char *name)
 	       !plus[3 + strspn(plus + 3, "0123456789abcdef")];
 }
 
+char *frame_safe(const char *text, char forbidden)
+{
+	size_t left = strlen(text);
+	/* A character becomes itself or one byte. */
+	char *copy = malloc(left + 1), *to = copy;
+
+	while (copy && left) {
+		bool printable;
+		size_t n = text_char(text, left, &printable);
+
+		if (!printable || *text == forbidden)
+			*to++ = printable ? ':' : '?';
+		else
+			to = mempcpy(to, text, n);
+		text += n;
+		left -= n;
+	}
+	if (copy)
+		*to = '\0';
+	return copy;
+}
+
 size_t frame_put(FILE *out, const char *text, char forbidden, size_t max_columns)
 {
 	size_t left = strlen(text), columns = 0;

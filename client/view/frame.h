@@ -22,6 +22,8 @@ bool frame_is_kernel(const char *module);
 /* "", module+0xaddress or [module]. */
 bool frame_is_unnamed(const char *name);
 
+/* A copy with what is not printable, and `forbidden`, replaced; NULL without memory. */
+char *frame_safe(const char *text, char forbidden);
 /* Writes text with what is not printable, and `forbidden` (0: none), replaced; at most max_columns
  * characters where that is not 0. The characters written. */
 size_t frame_put(FILE *out, const char *text, char forbidden, size_t max_columns);
