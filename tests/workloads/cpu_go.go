@@ -36,6 +36,7 @@ func threadNS() uint64 {
 //go:noinline
 func spin(n uint64) uint64 {
 	x := n
+	pass(&x)
 	for ; n > 0; n-- {
 		x = x*6364136223846793005 + 1
 	}
@@ -47,6 +48,7 @@ type mixer struct{ state uint64 }
 //go:noinline
 func (m *mixer) churn(n uint64) {
 	x := m.state
+	pass(&x)
 	for ; n > 0; n-- {
 		x = x*6364136223846793005 + 1
 	}
@@ -75,7 +77,8 @@ func gamma(x uint64) uint64 {
 	return inlined(x, 2*unit) + 1
 }
 
-// A call, so that gamma keeps a frame of its own.
+// A call, so that its caller keeps a frame: Go's leaves have none, and hide who called them from a walk
+// by frame pointers.
 //
 //go:noinline
 func pass(x *uint64) { *x++ }
