@@ -104,7 +104,8 @@ static int print_event_set(const Profd__V1__EventSet *e)
 		{ "stored", e->stored, "kept" },
 		{ "idle", e->idle, "the CPU was idle" },
 		{ "filtered", e->filtered, "nobody's target" },
-		{ "not_run", e->not_run, "the kernel skipped the program" },
+		{ "not_run", e->not_run,
+			"ticks that came late and were merged, or that the kernel skipped" },
 		{ "frames", e->frames, "unwound" },
 		{ "bpf_ns", e->bpf_ns, "spent in the program" },
 	};

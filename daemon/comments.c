@@ -8,6 +8,9 @@
 #include "base/clock.h"
 #include "profd.h"
 
+/* Said to a person from one in so many on. */
+#define NOT_RUN_NOTE 20
+
 static void write_rates(FILE *out, struct profd *p, const struct selection *s)
 {
 	uint64_t seen[64] = { 0 };
@@ -114,17 +117,25 @@ char *comments_notes(struct profd *p, uint64_t from_ns, uint64_t until_ns)
 		return NULL;
 
 	account_span(p, from_ns, until_ns, &span);
-	uint64_t dropped = 0, ran = span.triggered - span.not_run - span.idle - span.filtered;
+	/* Outside of our PID namespace is not ours to lose. */
+	uint64_t dropped = 0, outside = span.dropped[DROP_PID_NAMESPACE];
 	for (unsigned i = 0; i < DROP_COUNT; i++)
 		dropped += span.dropped[i];
+	dropped -= outside;
 	if (dropped)
 		fprintf(out,
 			"%" PRIu64 " of %" PRIu64 " samples were lost (profctl status says why)\n",
-			dropped, ran);
-	if (ran && span.not_run * 100 > ran)
+			dropped, span.stored + dropped);
+	if (outside > span.stored)
 		fprintf(out,
-			"%" PRIu64 " samples were not taken: the kernel did not run the program\n",
-			span.not_run);
+			"%" PRIu64 " samples were of processes outside of profd's PID namespace\n",
+			outside);
+	if (span.not_run * NOT_RUN_NOTE > span.triggered)
+		fprintf(out,
+			"%" PRIu64 " of %" PRIu64
+			" samples were not taken: ticks that came late and were merged, or that "
+			"the kernel skipped\n",
+			span.not_run, span.triggered);
 	fclose(TAKE_PTR(out));
 	return text;
 }

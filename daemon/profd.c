@@ -109,7 +109,8 @@ static int make_rooms(struct profd *p, struct error *error)
 	if (r >= 0)
 		r = strings_init(&p->strings, MAX_SYMBOL_NAMES, MAX_SYMBOL_TEXT);
 	if (r >= 0)
-		r = symbolizer_new(&p->symbolizer, p->event, p->io, p->modules, &p->strings);
+		r = symbolizer_new(&p->symbolizer, p->event, p->io, p->modules, &p->strings,
+			p->config.symbolizers);
 	if (r >= 0)
 		r = helper_pool_new(&p->encoder, p->event,
 			&(struct helper_options){

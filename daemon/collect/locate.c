@@ -23,6 +23,7 @@ struct locator {
 	struct locator_rooms rooms;
 	struct array pending; /* struct pending */
 	uint64_t reread_ns;   /* of the last second look, whichever process */
+	uint64_t perf_map_ns; /* of the last second try for one */
 };
 
 /* One /proc read under way; freed in its callback. */
@@ -56,6 +57,22 @@ size_t locator_n_pending(const struct locator *l)
 	return l->pending.n;
 }
 
+/* Has what names the module's frames opened while it can be. A perf map may be written later than
+ * the first code is. */
+static void prepare(struct locator *l, const struct module *m, uint64_t time_ns)
+{
+	if (!m || (m->kind != MODULE_FILE && m->kind != MODULE_JIT))
+		return;
+	if (m->file_state == MODULE_FILE_FAILED && m->kind == MODULE_JIT) {
+		if (time_ns < l->perf_map_ns + REREAD_NS)
+			return;
+		l->perf_map_ns = time_ns;
+	} else if (m->file_state != MODULE_FILE_UNASKED) {
+		return;
+	}
+	(void)symbolizer_prepare(l->rooms.symbolizer, m->id);
+}
+
 static void frame_user(struct locator *l, const struct process *p, uint64_t ip, bool leaf,
 	uint64_t time_ns, struct frame *ret)
 {
@@ -69,9 +86,7 @@ static void frame_user(struct locator *l, const struct process *p, uint64_t ip, 
 		return;
 	}
 	*ret = (struct frame){ .module = module, .offset = offset };
-	struct module *m = module_table_get(l->rooms.modules, module);
-	if (m && m->kind == MODULE_FILE && m->file_state == MODULE_FILE_UNASKED)
-		(void)symbolizer_prepare(l->rooms.symbolizer, module);
+	prepare(l, module_table_get(l->rooms.modules, module), time_ns);
 }
 
 static int locate(struct locator *l, const struct process *p, uint32_t entry, uint64_t time_ns,

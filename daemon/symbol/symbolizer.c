@@ -19,13 +19,11 @@
 #include "symbol/cache.h"
 #include "symbol/job.h"
 
-#define RETRY_NS       (60 * NS_PER_SEC)
-#define PREPARE_NS     (5 * NS_PER_SEC)
-#define KEEP_NS	       (120 * NS_PER_SEC)
-#define CACHE_BYTES    (96 * MIB)
-#define SHARED_WORKERS 2U
-#define FRESH_WORKERS  2U
-#define WAITER_MAX     (4U << 20) /* offsets of one request */
+#define RETRY_NS    (60 * NS_PER_SEC)
+#define PREPARE_NS  (5 * NS_PER_SEC)
+#define KEEP_NS	    (120 * NS_PER_SEC)
+#define CACHE_BYTES (96 * MIB)
+#define WAITER_MAX  (4U << 20) /* offsets of one request */
 
 struct waiter {
 	struct waiter *next;
@@ -117,11 +115,11 @@ static int on_deferred(sd_event_source *source, void *userdata)
 }
 
 int symbolizer_new(struct symbolizer **ret, sd_event *event, struct target_io *io,
-	struct module_table *modules, struct strings *strings)
+	struct module_table *modules, struct strings *strings, unsigned max_workers)
 {
 	struct helper_options options = {
 		.role = HELPER_SYMBOLIZER,
-		.max_processes = SHARED_WORKERS,
+		.max_processes = max_workers,
 		.deadline_ms = LIMIT_SYMBOL_DEADLINE_MS,
 	};
 	struct symbolizer *s = calloc(1, sizeof(*s));
@@ -136,7 +134,6 @@ int symbolizer_new(struct symbolizer **ret, sd_event *event, struct target_io *i
 	s->cache.lines = (struct array)ARRAY_INIT(struct symbol_line, CACHE_MAX_LINES);
 	s->finished_end = &s->finished;
 	r = helper_pool_new(&s->context.shared, event, &options);
-	options.max_processes = FRESH_WORKERS;
 	options.fresh_process_per_job = true;
 	if (r == 0)
 		r = helper_pool_new(&s->context.fresh, event, &options);

@@ -60,8 +60,10 @@ struct symbol_module {
 
 struct symbolizer;
 
+/* max_workers: processes at once, of those that share files and of those that take one file each.
+ */
 int symbolizer_new(struct symbolizer **ret, sd_event *event, struct target_io *io,
-	struct module_table *modules, struct strings *strings);
+	struct module_table *modules, struct strings *strings, unsigned max_workers);
 struct symbolizer *symbolizer_free(struct symbolizer *s);
 size_t symbolizer_bytes(const struct symbolizer *s);
 void symbolizer_get_stats(struct symbolizer *s, struct helper_stats *ret);

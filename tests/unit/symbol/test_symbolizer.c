@@ -26,7 +26,7 @@ static int set_up(void **state)
 	assert_int_equal(module_table_new(&w->modules), 0);
 	assert_int_equal(strings_init(&w->strings, 1 << 20, 64 * MIB), 0);
 	assert_int_equal(
-		symbolizer_new(&w->symbolizer, w->event, w->io, w->modules, &w->strings), 0);
+		symbolizer_new(&w->symbolizer, w->event, w->io, w->modules, &w->strings, 2), 0);
 	*state = w;
 	return 0;
 }
