@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR (BSD-2-Clause AND GPL-2.0) */
 /*
- * What BPF programs and the daemon say to each other: ring records, map values, counters. Included by
- * both sides, so it uses nothing but fixed-size integers; every size is asserted.
+ * What BPF programs and the daemon say to each other: ring records, map values, counters. Included
+ * by both sides, so it uses nothing but fixed-size integers; every size is asserted.
  *
  * Pids here are those of profd's own PID namespace (the programs translate); times are
  * CLOCK_MONOTONIC ns; addresses are raw.
@@ -24,39 +24,40 @@ typedef unsigned long long __abi_u64;
 
 #include "bpf/drops.def"
 
-#define ABI_COMM	 16
-#define ABI_USER_FRAMES	 512
+#define ABI_COMM	  16
+#define ABI_USER_FRAMES	  512
 #define ABI_KERNEL_FRAMES 127
-#define ABI_FRAMES	 (ABI_USER_FRAMES + 128)
-#define ABI_EVENT_SETS	 8
-#define ABI_ATTACHMENTS	 64
-#define ABI_GLOB	 64
-#define ABI_MAX_CPUS	 1024
-#define ABI_FILTER_SLOTS 16384 /* "already sent" stack hashes, per CPU */
+#define ABI_FRAMES	  (ABI_USER_FRAMES + 128)
+#define ABI_EVENT_SETS	  8
+#define ABI_ATTACHMENTS	  64
+#define ABI_GLOB	  64
+#define ABI_MAX_CPUS	  1024
+#define ABI_FILTER_SLOTS  16384 /* "already sent" stack hashes, per CPU */
 
 enum drop_reason {
 #define X(id, name, text) DROP_##id,
 	DROP_REASONS(X)
 #undef X
-	DROP_COUNT,
+		DROP_COUNT,
 };
 
 enum truncate_reason {
 #define X(id, name, text) TRUNCATE_##id,
 	TRUNCATE_REASONS(X)
 #undef X
-	TRUNCATE_COUNT,
+		TRUNCATE_COUNT,
 };
 
 /* ---- ring records: `struct record_header`, then the record --------------------------------- */
 
 enum record_kind {
-	RECORD_SAMPLE = 1, /* struct sample_record, then n_kernel + n_user u64 frames if `has_stack` */
+	RECORD_SAMPLE =
+		1, /* struct sample_record, then n_kernel + n_user u64 frames if `has_stack` */
 };
 
 /* Who may be shown a sample besides root and group profd: the one uid that every credential of the
- * process agrees on (real, effective, saved, fs; gids too; dumpable; no capability; profd's own user
- * namespace), else nobody. */
+ * process agrees on (real, effective, saved, fs; gids too; dumpable; no capability; profd's own
+ * user namespace), else nobody. */
 #define OWNER_NOBODY 0xffffffffU
 
 /* One occurrence. Frames are leaf first: the kernel's, then the user's; each the raw instruction
@@ -65,22 +66,22 @@ struct sample_record {
 	__abi_u32 kind; /* RECORD_SAMPLE */
 	__abi_u32 size; /* of the whole record */
 	__abi_u64 time_ns;
-	__abi_u64 stack_hash;	 /* seeded, of (process, exec_id, raw frames) */
-	__abi_u64 start_ns;	 /* start_boottime of the thread group leader: with tgid the process */
-	__abi_u64 exec_id;	 /* self_exec_id: which program of that process */
-	__abi_u64 cgroup_id;	 /* cgroup v2 id of the task */
-	__abi_u64 attachments;	 /* all that cover the process now: all | its mask | cgroup rules */
+	__abi_u64 stack_hash; /* seeded, of (process, exec_id, raw frames) */
+	__abi_u64 start_ns;   /* start_boottime of the thread group leader: with tgid the process */
+	__abi_u64 exec_id;    /* self_exec_id: which program of that process */
+	__abi_u64 cgroup_id;  /* cgroup v2 id of the task */
+	__abi_u64 attachments; /* all that cover the process now: all | its mask | cgroup rules */
 	__abi_u32 tgid, tid;
-	__abi_u32 owner_uid;	 /* or OWNER_NOBODY */
-	__abi_u32 own_ns;	 /* what this sample cost in BPF, up to the submit */
+	__abi_u32 owner_uid; /* or OWNER_NOBODY */
+	__abi_u32 own_ns;    /* what this sample cost in BPF, up to the submit */
 	__abi_u16 cpu;
 	__abi_u16 n_kernel, n_user; /* frames of the stack, also when not in this record */
-	__abi_u8 event_set;	 /* index into the sampler's event sets */
-	__abi_u8 truncated;	 /* enum truncate_reason */
-	__abi_u8 has_stack;	 /* frames follow */
-	__abi_u8 covering_sets;	 /* event sets with an attachment among `attachments`: a mask */
+	__abi_u8 event_set;	    /* index into the sampler's event sets */
+	__abi_u8 truncated;	    /* enum truncate_reason */
+	__abi_u8 has_stack;	    /* frames follow */
+	__abi_u8 covering_sets;	    /* event sets with an attachment among `attachments`: a mask */
 	__abi_u8 pad[6];
-	char comm[ABI_COMM];	 /* of the thread */
+	char comm[ABI_COMM]; /* of the thread */
 	__abi_u64 frames[];
 };
 _Static_assert(sizeof(struct sample_record) == 104, "sample_record is part of the BPF ABI");
@@ -109,10 +110,11 @@ struct target_rule {
 };
 _Static_assert(sizeof(struct target_rule) == 104, "target_rule is part of the BPF ABI");
 
-/* Value of the `processes` hash (key: u32 kernel tgid): attachments by pid, by rule or inherited. */
+/* Value of the `processes` hash (key: u32 kernel tgid): attachments by pid, by rule or inherited.
+ */
 struct target_process {
 	__abi_u64 attachments; /* mask */
-	__abi_u64 start_ns;    /* start_boottime of the leader; another one: stale, pid was reused */
+	__abi_u64 start_ns; /* start_boottime of the leader; another one: stale, pid was reused */
 };
 _Static_assert(sizeof(struct target_process) == 16, "target_process is part of the BPF ABI");
 
@@ -131,8 +133,8 @@ _Static_assert(sizeof(struct control) == 5 * 8 + 8 * 8 + 64 * 104, "control is p
 /* ---- accounting ----------------------------------------------------------------------------- */
 
 /* Per event set and CPU, in the mmapable `counters` array; index set * ABI_MAX_CPUS + cpu.
- * ran = idle + filtered + stored + sum of dropped; triggered - ran = not_run is derived in user space.
- * `truncated` counts kept samples by reason. */
+ * ran = idle + filtered + stored + sum of dropped; triggered - ran = not_run is derived in user
+ * space. `truncated` counts kept samples by reason. */
 struct set_counters {
 	__abi_u64 ran;
 	__abi_u64 idle;
