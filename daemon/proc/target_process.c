@@ -53,8 +53,10 @@ static uint32_t owner_of(const struct target_root *t, const struct status_fields
 			return OWNER_NOBODY;
 	if (s->cap_permitted != 0)
 		return OWNER_NOBODY;
-	/* /proc/PID belongs to root where the process is not dumpable. */
-	if (fstat(t->proc, &st) < 0 || st.st_uid != s->uid[0] || st.st_gid != s->gid[0])
+	/* What is below /proc/PID belongs to root where the process is not dumpable; the directory
+	 * itself always shows the effective uid (task_dump_owner() in fs/proc/base.c). */
+	if (fstatat(t->proc, "status", &st, 0) < 0 || st.st_uid != s->uid[0] ||
+		st.st_gid != s->gid[0])
 		return OWNER_NOBODY;
 	if (target_root_link(t, "ns/user", theirs, sizeof(theirs)) < 0 ||
 		readlink("/proc/self/ns/user", ours, sizeof(ours)) < 0)
