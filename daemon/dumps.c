@@ -28,6 +28,7 @@ struct dump_job {
 	bool slots;
 	uint64_t attachment_bits; /* of the attachment asked for, or of our own; 0: by target */
 	uint64_t attachment_since_ns;
+	uint64_t attachment;	 /* id of either */
 	uint64_t own_attachment; /* id, made for --seconds */
 	uint64_t from_ns, until_ns;
 	uint64_t seconds_ns;
@@ -106,7 +107,7 @@ static bool target_matches(struct dump_job *j, const struct series_key *key)
 		.pid = process->pid,
 		.comm = aggregate_name(p->aggregate, key->comm),
 		.exe = process->exe ? process->exe : "",
-		.cgroup = aggregate_name(p->aggregate, key->cgroup),
+		.cgroup = aggregate_name(p->aggregate, aggregate_cgroup(p->aggregate, key->cgroup)),
 		.descends = descends,
 		.userdata = both,
 	};
@@ -136,14 +137,17 @@ static const char *nothing_collected(struct profd *p)
 static void reply_empty(struct dump_job *j)
 {
 	struct error error = ERROR_INIT;
-	_cleanup_free_ char *target = target_spec_format(&j->target);
+	const struct attachment *a = attachment_table_by_id(j->profd->attachments, j->attachment);
+	const struct target_spec *spec = a ? &a->target : &j->target;
+	_cleanup_free_ char *target = target_spec_format(spec);
 	const char *of = target && *target ? " of " : "";
 
 	if (!target)
 		error_set(&error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
 	else if (j->seconds_ns || j->attachment_bits)
 		error_set(&error, -ENODATA, EXIT_CODE_EMPTY,
-			"no cpu samples%s%s: it used no CPU in that time", of, target);
+			"no cpu samples%s%s: nothing %s used CPU in that time", of, target,
+			spec->n_pids || spec->all ? "of it" : "that matches");
 	else
 		error_set(&error, -ENODATA, EXIT_CODE_EMPTY, "no cpu samples%s%s in that span: %s",
 			of, target, nothing_collected(j->profd));
@@ -270,7 +274,7 @@ static void on_attached(
 			job_fail(j, error);
 		return;
 	}
-	j->own_attachment = a->id;
+	j->attachment = j->own_attachment = a->id;
 	j->attachment_bits = a->bits;
 	j->from_ns = a->since_ns;
 	if (j->gone) {
@@ -360,6 +364,7 @@ static int parse(struct dump_job *j, const Profd__V1__DumpRequest *m, int *fds, 
 		if (!a || !authz_allows(&j->peer, AUTHZ_DETACH, a->owner_uid))
 			return error_set(error, -ENOENT, EXIT_CODE_NO_TARGET, "no attachment %llu",
 				(unsigned long long)m->attachment);
+		j->attachment = a->id;
 		j->attachment_bits = a->bits;
 		j->attachment_since_ns = a->since_ns;
 		snprintf(j->event, sizeof(j->event), "%s", a->event);

@@ -259,6 +259,7 @@ static void on_scanned(void *userdata, int error, const struct target_process_in
 
 	if (error < 0 || !a)
 		return;
+	aggregate_read(f->profd->aggregate, info);
 	struct scanned *s = array_push(&f->scanned);
 	if (!s)
 		return;

@@ -374,6 +374,23 @@ static void list_send(struct profd *p, struct ipc_request *r, Profd__V1__Process
 		profd__v1__attachment__free_unpacked(all[i], NULL);
 }
 
+/* What the symbolizer has read of the process's own program: "go1.19.8", or "". */
+static const char *program_runtime(struct profd *p, const struct target_process_info *info)
+{
+	const struct process *process =
+		process_table_find(p->processes, info->pid, clock_monotonic_ns(), false);
+
+	for (size_t i = 0; process && i < process->mappings.n; i++) {
+		uint32_t id = ARRAY_AT(&process->mappings, struct process_mapping, i)->module;
+		const struct module *m = module_table_get(p->modules, id);
+		if (!m || m->kind != MODULE_FILE || strcmp(m->path, info->exe) != 0)
+			continue;
+		const struct symbol_module *sm = symbolizer_module(p->symbolizer, id);
+		return sm && sm->runtime ? sm->runtime : "";
+	}
+	return "";
+}
+
 static void on_process(void *userdata, int error, const struct target_process_info *info)
 {
 	struct listing *l = userdata;
@@ -395,7 +412,8 @@ static void on_process(void *userdata, int error, const struct target_process_in
 	m->ppid = info->stat.ppid;
 	m->comm = arena_text(l->arena, info->comm);
 	m->uid = info->status.uid[0];
-	m->runtime = (char *)runtime.name;
+	m->runtime = *runtime.name ? (char *)runtime.name
+				   : arena_text(l->arena, program_runtime(l->profd, info));
 	m->hint = (char *)runtime.hint;
 	m->exe = arena_text(l->arena, info->exe);
 	m->attached = kernel_target_of(l->profd->kernel, info->pid) != 0;

@@ -17,10 +17,13 @@
 #define MAX_NAME_BYTES (16 * MIB)
 #define MAX_CGROUPS    65536U
 #define SWEEP_NS       (60 * NS_PER_SEC)
+#define CGROUP_ASK_NS  (1 * NS_PER_SEC)
 
+/* Series name the row, not the text: samples come before what the group is called is known. */
 struct cgroup_name {
 	uint64_t id;
-	uint32_t name; /* 0: asked for, not known yet */
+	uint64_t asked_ns;
+	uint32_t name; /* 0: not known yet */
 };
 
 struct aggregate {
@@ -70,38 +73,47 @@ static bool cgroup_equal(const void *ctx, uint32_t id, const void *key)
 	return ARRAY_AT(&a->cgroups, struct cgroup_name, id)->id == *(const uint64_t *)key;
 }
 
-/* What is called by that cgroup id; a new row when it is met first. NULL: the table is full. */
-static struct cgroup_name *cgroup_get(struct aggregate *a, uint64_t id, bool *ret_new)
+/* The row of that cgroup id, made when it is met first; TABLE_NONE: the table is full. */
+static uint32_t cgroup_row(struct aggregate *a, uint64_t id)
 {
 	uint64_t hash = hash_u64(id, hash_seed());
 	uint32_t row = table_find(&a->cgroup_index, hash, &id);
-	*ret_new = row == TABLE_NONE;
-	if (row == TABLE_NONE) {
-		row = (uint32_t)a->cgroups.n;
-		struct cgroup_name *new = array_push(&a->cgroups);
-		if (!new)
-			return NULL;
-		new->id = id;
-		if (table_add(&a->cgroup_index, hash, row) < 0) {
-			a->cgroups.n--;
-			return NULL;
-		}
+	if (row != TABLE_NONE)
+		return row;
+	row = (uint32_t)a->cgroups.n;
+	struct cgroup_name *new = array_push(&a->cgroups);
+	if (!new)
+		return TABLE_NONE;
+	new->id = id;
+	if (table_add(&a->cgroup_index, hash, row) < 0) {
+		a->cgroups.n--;
+		return TABLE_NONE;
 	}
-	return ARRAY_AT(&a->cgroups, struct cgroup_name, row);
+	return row;
+}
+
+void aggregate_read(struct aggregate *a, const struct target_process_info *info)
+{
+	uint32_t name;
+
+	if (!info->cgroup_id || !info->cgroup || !*info->cgroup)
+		return;
+	uint32_t row = cgroup_row(a, info->cgroup_id);
+	if (row != TABLE_NONE &&
+		strings_intern(&a->names, info->cgroup, strlen(info->cgroup), &name) >= 0)
+		ARRAY_AT(&a->cgroups, struct cgroup_name, row)->name = name;
 }
 
 static void process_read(void *userdata, struct process *p, const struct target_process_info *info)
 {
-	struct aggregate *a = userdata;
-	bool is_new;
-	uint32_t name;
-
 	(void)p;
-	if (!info->cgroup_id || !info->cgroup || !*info->cgroup)
-		return;
-	struct cgroup_name *c = cgroup_get(a, info->cgroup_id, &is_new);
-	if (c && strings_intern(&a->names, info->cgroup, strlen(info->cgroup), &name) >= 0)
-		c->name = name;
+	aggregate_read(userdata, info);
+}
+
+static void on_cgroup_read(void *userdata, int error, const struct target_process_info *info)
+{
+	if (error >= 0)
+		aggregate_read(userdata, info);
 }
 
 int aggregate_new(struct aggregate **ret, const struct aggregate_rooms *rooms, uint64_t history_ns,
@@ -195,18 +207,18 @@ static uint32_t name_of(struct aggregate *a, const char *text, size_t max)
 	return strings_intern(&a->names, text, strnlen(text, max), &name) < 0 ? 0 : name;
 }
 
-static uint32_t cgroup_of(struct aggregate *a, struct process *p, uint64_t id)
+/* For series_key.cgroup: the row and one, 0 without. A process in it is asked for the name. */
+static uint32_t cgroup_of(struct aggregate *a, struct process *p, const struct sample_record *r)
 {
-	bool is_new;
-	if (!id)
+	uint32_t row = r->cgroup_id ? cgroup_row(a, r->cgroup_id) : TABLE_NONE;
+	if (row == TABLE_NONE)
 		return 0;
-	struct cgroup_name *c = cgroup_get(a, id, &is_new);
-	if (!c)
-		return 0;
-	uint32_t name = c->name;
-	if (is_new)
-		locator_ask(a->locator, p);
-	return name;
+	struct cgroup_name *c = ARRAY_AT(&a->cgroups, struct cgroup_name, row);
+	if (!c->name && (!c->asked_ns || r->time_ns > c->asked_ns + CGROUP_ASK_NS)) {
+		c->asked_ns = r->time_ns;
+		(void)target_read(a->rooms.io, p->pid, false, on_cgroup_read, a);
+	}
+	return row + 1;
 }
 
 /* The stack entry of the record, current and located or waiting. 0 or a drop reason's errno. */
@@ -261,7 +273,7 @@ void aggregate_sample(struct aggregate *a, const struct sample_record *record)
 		.entry = entry,
 		.thread = name_of(a, record->comm, ABI_COMM),
 		.comm = name_of(a, process_comm(p, record->time_ns), sizeof(p->comm)),
-		.cgroup = cgroup_of(a, p, record->cgroup_id),
+		.cgroup = cgroup_of(a, p, record),
 		.owner_uid = record->owner_uid,
 		.rate = a->set_rate[record->event_set],
 		.attachments = record->attachments,
@@ -355,4 +367,9 @@ uint32_t aggregate_n_rates(const struct aggregate *a)
 const char *aggregate_name(const struct aggregate *a, uint32_t name)
 {
 	return strings_get(&a->names, name, NULL);
+}
+
+uint32_t aggregate_cgroup(const struct aggregate *a, uint32_t cgroup)
+{
+	return cgroup ? ARRAY_AT(&a->cgroups, struct cgroup_name, cgroup - 1)->name : 0;
 }

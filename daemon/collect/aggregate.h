@@ -40,6 +40,8 @@ int aggregate_set_rate(
 	struct aggregate *a, unsigned event_set, const char *event, uint32_t freq_hz);
 /* One sample; the record was checked by kernel/. */
 void aggregate_sample(struct aggregate *a, const struct sample_record *record);
+/* What was read of a process by others: its cgroup's name is learned. */
+void aggregate_read(struct aggregate *a, const struct target_process_info *info);
 /* An exact boundary now. */
 void aggregate_split(struct aggregate *a, uint64_t now_ns);
 /* Every second or so: history, memory; true when stacks were forgotten, so that the programs must
@@ -67,5 +69,7 @@ struct locator *aggregate_locator(const struct aggregate *a);
 const struct aggregate_rate *aggregate_rate(const struct aggregate *a, uint32_t rate);
 uint32_t aggregate_n_rates(const struct aggregate *a);
 const char *aggregate_name(const struct aggregate *a, uint32_t name);
+/* The name, a path, of series_key.cgroup; 0 while it is not known. */
+uint32_t aggregate_cgroup(const struct aggregate *a, uint32_t cgroup);
 
 #endif

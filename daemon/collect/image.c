@@ -265,7 +265,7 @@ int image_add(struct image *i, const struct selected *row)
 		.tid = key->tid,
 		.thread = name_text(i, key->thread),
 		.comm = name_text(i, key->comm),
-		.cgroup = name_text(i, key->cgroup),
+		.cgroup = name_text(i, aggregate_cgroup(i->rooms->aggregate, key->cgroup)),
 	};
 	if (row->slot_ns)
 		sample.slot_time_ns = row->slot_ns + (uint64_t)i->wall_offset_ns;

@@ -21,11 +21,12 @@
 struct series_key {
 	uint32_t process; /* process.id */
 	uint32_t tid;
-	uint32_t entry;		       /* stack.h */
-	uint32_t thread, comm, cgroup; /* names of the aggregate */
-	uint32_t owner_uid;	       /* OWNER_NOBODY: of nobody but root */
-	uint32_t rate;		       /* aggregate.h: event, frequency, period */
-	uint64_t attachments;	       /* bits that covered it */
+	uint32_t entry;	       /* stack.h */
+	uint32_t thread, comm; /* aggregate_name() */
+	uint32_t cgroup;       /* aggregate_cgroup() */
+	uint32_t owner_uid;    /* OWNER_NOBODY: of nobody but root */
+	uint32_t rate;	       /* aggregate.h: event, frequency, period */
+	uint64_t attachments;  /* bits that covered it */
 };
 
 struct series {

@@ -41,6 +41,11 @@ static int find_mount(void)
 	return mounts_point(&e, mount_point, sizeof(mount_point));
 }
 
+const char *cgroup_mount_point(void)
+{
+	return find_mount() < 0 ? NULL : mount_point;
+}
+
 static bool is_inside(const char *path)
 {
 	size_t n = strlen(path);

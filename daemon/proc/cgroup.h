@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The cgroup v2 tree as it is mounted here. Helper side. */
+/* The cgroup v2 tree as it is mounted here. Helper side, but for cgroup_mount_point(). */
 #ifndef PROFD_PROC_CGROUP_H
 #define PROFD_PROC_CGROUP_H
 
@@ -14,5 +14,9 @@ int cgroup_id_of(const char *path, uint64_t *ret_id, uint32_t *ret_level);
 int cgroup_find_unit(const char *name, char *out, size_t n);
 /* Of an absolute path below the mount point, or of one relative to it: the path inside the tree. */
 int cgroup_inner_path(const char *name, char *out, size_t n);
+
+/* Where the tree is mounted: borrowed, or NULL where there is none. Reads our own mountinfo once.
+ */
+const char *cgroup_mount_point(void);
 
 #endif

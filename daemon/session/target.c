@@ -15,13 +15,14 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "bpf/abi.h"
+#include "proc/cgroup.h"
 #include "session/pidfd.h"
 #include "session/target.h"
 #include "wire/profd.pb-c.h"
 
-#define COMM_MAX    15U	 /* the kernel's TASK_COMM_LEN without NUL */
-#define UNIT_MAX    255U /* systemd's UNIT_NAME_MAX */
-#define CGROUP_ROOT "/sys/fs/cgroup"
+#define COMM_MAX    15U		     /* the kernel's TASK_COMM_LEN without NUL */
+#define UNIT_MAX    255U	     /* systemd's UNIT_NAME_MAX */
+#define CGROUP_ROOT "/sys/fs/cgroup" /* meant where the tree is mounted elsewhere, too */
 
 static void strings_free(char **list, size_t *n)
 {
@@ -160,16 +161,27 @@ static char *check_exe(const char *s, const char **why)
 	return NULL;
 }
 
+/* What of a path is below the directory, "" for itself; NULL: it is elsewhere. */
+static const char *below(const char *path, const char *directory)
+{
+	size_t n = strlen(directory);
+
+	return strncmp(path, directory, n) == 0 && (path[n] == '/' || !path[n]) ? path + n : NULL;
+}
+
 static char *check_cgroup(const char *s, const char **why)
 {
-	size_t root = strlen(CGROUP_ROOT), n = 0;
+	size_t n = 0;
 
 	if (strlen(s) >= LIMIT_PATH) {
 		*why = "is longer than 4095 characters";
 		return NULL;
 	}
-	if (strncmp(s, CGROUP_ROOT, root) == 0 && (s[root] == '/' || !s[root]))
-		s += root;
+	const char *mounted = cgroup_mount_point(), *inner = mounted ? below(s, mounted) : NULL;
+	if (!inner)
+		inner = below(s, CGROUP_ROOT);
+	if (inner)
+		s = inner;
 	char *path = malloc(strlen(s) + 2);
 	if (!path)
 		return NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// ROOMS: session wire base
+// ROOMS: session wire proc isolate base
 /* A Target as a peer may send it. What is accepted keeps its promises: it equals itself, it can be
  * written, and matching hostile names ends. */
 #include <assert.h>
