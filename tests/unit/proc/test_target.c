@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -701,6 +702,55 @@ static void units_and_cgroups_are_found_in_the_tree(void **state)
 	assert_int_equal(rmdir(slice), 0);
 }
 
+/* ---- a file system on which nobody answers ---- */
+
+/* Mounts FUSE and never reads a request. The connection's fd, or -1 where that is not possible
+ * here. */
+static int mount_mute(const char *point)
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	char options[96];
+
+	if (fd < 0)
+		return -1;
+	(void)snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+	if (mount("mute", point, "fuse", MS_NOSUID | MS_NODEV, options) < 0)
+		return close_fd(fd);
+	return fd;
+}
+
+static void a_file_system_that_never_answers_costs_its_deadline_only(void **state)
+{
+	(void)state;
+	const char *point = in_dir("mute"), *way = in_dir("way"), *good = in_dir("good");
+	char below[160], through[160];
+	assert_int_equal(mkdir(point, 0755), 0);
+	int fuse = mount_mute(point);
+	if (fuse < 0)
+		skip(); /* no /dev/fuse, or no right to mount */
+	assert_int_equal(symlink(point, way), 0);
+	write_text(good, "good");
+	(void)snprintf(below, sizeof(below), "%s/lib.so", point);
+	(void)snprintf(through, sizeof(through), "%s/lib.so", way);
+
+	/* Where the path shows it, it is refused without a touch, and told. */
+	struct target_open_request req = { .pid = (uint32_t)getpid(), .path = below };
+	assert_int_equal(open_of(&req).error, -EOPNOTSUPP);
+	assert_non_null(strstr(quarantined, "fuse at 0:"));
+	/* Where it does not, the helper hangs and is abandoned; the device is left alone then. */
+	req = (struct target_open_request){
+		.pid = (uint32_t)getpid(), .major = 9, .minor = 9, .inode = 1, .path = through
+	};
+	assert_int_equal(open_of(&req).error, -ETIMEDOUT);
+	assert_string_equal(quarantined, "device at 9:9");
+	assert_int_equal(target_open(io, &req, on_open, NULL), -ETIMEDOUT);
+	req = request_for(getpid(), good);
+	assert_int_equal(open_of(&req).error, 0);
+	/* The end of the connection ends what still waits for it. */
+	close(fuse);
+	assert_int_equal(umount2(point, MNT_DETACH), 0);
+}
+
 int main(int argc, char **argv)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -720,6 +770,7 @@ int main(int argc, char **argv)
 		T(debug_files_beside_the_binary_are_roots_and_no_links),
 		T(an_executable_is_resolved_to_what_its_process_shows),
 		T(units_and_cgroups_are_found_in_the_tree),
+		T(a_file_system_that_never_answers_costs_its_deadline_only),
 	};
 
 	if (argc == 3 && !strcmp(argv[1], "--helper"))
