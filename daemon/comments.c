@@ -3,6 +3,7 @@
 #include "comments.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/utsname.h>
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -83,7 +84,70 @@ static void write_cost(FILE *out, const struct account *a, uint64_t span_ns)
 		span_ns ? 100.0 * (double)all / (double)span_ns : 0.0);
 }
 
-char *comments_profile(struct profd *p, const struct selection *s, bool privileged)
+#define MAX_RUNTIMES 16
+
+struct runtime_count {
+	struct runtime_info runtime;
+	uint32_t pid; /* one of them */
+	uint64_t samples;
+};
+
+/* Its perf map was found: what it names, it names. */
+static bool has_perf_map(struct profd *p, const struct process *process)
+{
+	for (size_t i = process->mappings.n; i > 0; i--) {
+		const struct process_mapping *mapping =
+			ARRAY_AT(&process->mappings, struct process_mapping, i - 1);
+		const struct module *m = module_table_get(p->modules, mapping->module);
+		if (m && m->kind == MODULE_JIT)
+			return m->file_state == MODULE_FILE_OPEN;
+	}
+	return false;
+}
+
+char *comments_interpreters(struct profd *p, const struct selection *s)
+{
+	struct runtime_count counts[MAX_RUNTIMES];
+	size_t n = 0, n_text = 0;
+	uint32_t last = 0;
+	struct runtime_info runtime = { 0 };
+	const struct process *process = NULL;
+	char *text = NULL;
+	_cleanup_fclose_ FILE *out = open_memstream(&text, &n_text);
+	if (!out)
+		return NULL;
+
+	ARRAY_EACH(&s->rows, struct selected, row)
+	{
+		uint32_t id = slots_series(aggregate_slots(p->aggregate), row->series)->key.process;
+		if (id != last) {
+			process = process_table_get(p->processes, id);
+			runtime = process_runtime(process ? process->exe : "", "", 0);
+			if (!process || !*runtime.hint || has_perf_map(p, process))
+				process = NULL;
+			last = id;
+		}
+		size_t i = 0;
+		while (process && i < n && strcmp(counts[i].runtime.name, runtime.name) != 0)
+			i++;
+		if (!process || i == MAX_RUNTIMES)
+			continue;
+		if (i == n)
+			counts[n++] = (struct runtime_count){ runtime, process->pid, 0 };
+		counts[i].samples += row->count;
+	}
+	for (size_t i = 0; i < n; i++)
+		fprintf(out,
+			"%s: %" PRIu64 " samples (process %u and its like) are of an interpreter; "
+			"what names its functions: %s\n",
+			counts[i].runtime.name, counts[i].samples, counts[i].pid,
+			counts[i].runtime.hint);
+	fclose(TAKE_PTR(out));
+	return text;
+}
+
+char *comments_profile(
+	struct profd *p, const struct selection *s, const char *interpreters, bool privileged)
 {
 	char *text = NULL;
 	size_t n = 0;
@@ -99,6 +163,7 @@ char *comments_profile(struct profd *p, const struct selection *s, bool privileg
 	fputc('\n', out);
 	write_rates(out, p, s);
 	write_attachments(out, p, s);
+	fputs(interpreters, out);
 	account_span(p, s->got_from_ns, s->got_until_ns, &span);
 	if (privileged)
 		write_counts(out, &span);
@@ -107,7 +172,7 @@ char *comments_profile(struct profd *p, const struct selection *s, bool privileg
 	return text;
 }
 
-char *comments_notes(struct profd *p, uint64_t from_ns, uint64_t until_ns)
+char *comments_notes(struct profd *p, uint64_t from_ns, uint64_t until_ns, const char *interpreters)
 {
 	char *text = NULL;
 	size_t n = 0;
@@ -136,6 +201,7 @@ char *comments_notes(struct profd *p, uint64_t from_ns, uint64_t until_ns)
 			" samples were not taken: ticks that came late and were merged, or that "
 			"the kernel skipped\n",
 			span.not_run, span.triggered);
+	fputs(interpreters, out);
 	fclose(TAKE_PTR(out));
 	return text;
 }

@@ -8,11 +8,16 @@
 
 struct profd;
 
+/* The interpreters in a selection whose frames have no names, with the switch that names them, one
+ * a line; "" for none. The caller's to free. NULL: no memory. */
+char *comments_interpreters(struct profd *p, const struct selection *s);
 /* The comments of a profile, one a line; the caller's to free. Counters of everybody's samples are
  * for the privileged. NULL: no memory. */
-char *comments_profile(struct profd *p, const struct selection *s, bool privileged);
-/* What a person should be told with a dump, one a line (losses); "" for nothing. The caller's to
- * free. */
-char *comments_notes(struct profd *p, uint64_t from_ns, uint64_t until_ns);
+char *comments_profile(
+	struct profd *p, const struct selection *s, const char *interpreters, bool privileged);
+/* What a person should be told with a dump, one a line (losses, interpreters); "" for nothing. The
+ * caller's to free. */
+char *comments_notes(
+	struct profd *p, uint64_t from_ns, uint64_t until_ns, const char *interpreters);
 
 #endif

@@ -36,8 +36,9 @@ struct dump_job {
 	char event[32];
 	sd_event_source *timer;
 	struct dump *dump;
-	bool attaching; /* follow_attach() owes us a call */
-	bool gone;	/* cancelled while it does */
+	char *interpreters; /* owned; comments_interpreters() */
+	bool attaching;	    /* follow_attach() owes us a call */
+	bool gone;	    /* cancelled while it does */
 	struct dump_job *next;
 };
 
@@ -57,6 +58,7 @@ static void job_free(struct dump_job *j)
 	dump_free(j->dump);
 	sd_event_source_disable_unref(j->timer);
 	target_spec_deinit(&j->target);
+	free(j->interpreters);
 	free(j->dead_pids);
 	free(j);
 }
@@ -172,8 +174,9 @@ static void on_dumped(void *userdata, int error, struct dump_result *result)
 		return;
 	}
 	int64_t wall = (int64_t)(clock_wall_ns() - clock_monotonic_ns());
-	_cleanup_free_ char *notes = comments_notes(p, result->from_ns, result->until_ns);
-	char *note[8];
+	_cleanup_free_ char *notes = comments_notes(
+		p, result->from_ns, result->until_ns, j->interpreters ? j->interpreters : "");
+	char *note[32];
 	size_t n_notes = 0;
 	for (char *at = notes; at && *at && n_notes < ARRAY_SIZE(note);) {
 		note[n_notes++] = at;
@@ -201,7 +204,11 @@ static char *on_comments(void *userdata, const struct dump *d)
 {
 	struct dump_job *j = userdata;
 	const struct selection *s = dump_selection(d);
-	return comments_profile(j->profd, s, authz_privileged(&j->peer));
+	free(j->interpreters);
+	j->interpreters = comments_interpreters(j->profd, s);
+	return j->interpreters
+		       ? comments_profile(j->profd, s, j->interpreters, authz_privileged(&j->peer))
+		       : NULL;
 }
 
 static void job_dump(struct dump_job *j)
