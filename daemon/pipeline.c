@@ -101,4 +101,5 @@ void pipeline_maintain(struct profd *p)
 	process_table_expire(p->processes, now, EXPIRE_BUDGET);
 	account_keep(p);
 	follow_expire(p);
+	modules_maintain(p);
 }

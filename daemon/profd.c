@@ -15,10 +15,8 @@
 #include "base/log.h"
 #include "comments.h"
 
-#define SECOND_US	 1000000
-#define LOOP_STALL_NS	 (5 * NS_PER_SEC)
-#define MAX_SYMBOL_TEXT	 (512 * MIB)
-#define MAX_SYMBOL_NAMES (8U << 20)
+#define SECOND_US     1000000
+#define LOOP_STALL_NS (5 * NS_PER_SEC)
 
 static void on_quarantine(void *userdata, const char *what, const char *why)
 {
@@ -107,7 +105,7 @@ static int make_rooms(struct profd *p, struct error *error)
 		r = process_table_new(&p->processes, p->modules);
 	}
 	if (r >= 0)
-		r = strings_init(&p->strings, MAX_SYMBOL_NAMES, MAX_SYMBOL_TEXT);
+		r = strings_init(&p->strings, PROFD_MAX_SYMBOL_NAMES, PROFD_MAX_SYMBOL_TEXT);
 	if (r >= 0)
 		r = symbolizer_new(&p->symbolizer, p->event, p->io, p->modules, &p->strings,
 			p->config.symbolizers);

@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 #include "account.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "collect/aggregate.h"
 #include "collect/dump.h"
 #include "ipc/server.h"
@@ -27,6 +28,9 @@
 
 #define SOCKET_PATH    "/run/profd/profd.sock"
 #define MAX_QUARANTINE 64
+/* Of the symbolizer's strings; modules.c empties them long before, when no dump needs them. */
+#define PROFD_MAX_SYMBOL_TEXT  (256 * MIB)
+#define PROFD_MAX_SYMBOL_NAMES (4U << 20)
 
 struct quarantine {
 	char what[64], why[128];
@@ -81,6 +85,10 @@ void pipeline_drain(struct profd *p, uint64_t budget_ns);
 void pipeline_maintain(struct profd *p);
 /* An exact boundary of slots and accounts now; returns that time. */
 uint64_t pipeline_split(struct profd *p);
+
+/* ---- modules.c ---- */
+/* Every second: gives back files, modules and names that nobody needs. */
+void modules_maintain(struct profd *p);
 
 /* ---- follow.c ---- */
 struct follow_request {

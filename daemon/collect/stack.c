@@ -20,7 +20,8 @@ struct node {
 struct stack_store {
 	struct array frames, nodes, entries;
 	struct table frame_index, node_index, entry_index;
-	uint32_t free_node, free_entry; /* heads of the free lists; STACK_NONE: empty */
+	/* Heads of the free lists; STACK_NONE: empty. */
+	uint32_t free_frame, free_node, free_entry;
 	size_t raw_bytes, max_bytes;
 	uint64_t seed;
 };
@@ -94,7 +95,7 @@ int stack_store_new(struct stack_store **ret, size_t max_bytes)
 	s->frames = (struct array)ARRAY_INIT(struct frame, MAX_IDS);
 	s->nodes = (struct array)ARRAY_INIT(struct node, MAX_IDS);
 	s->entries = (struct array)ARRAY_INIT(struct stack_entry, MAX_IDS);
-	s->free_node = s->free_entry = STACK_NONE;
+	s->free_frame = s->free_node = s->free_entry = STACK_NONE;
 	s->max_bytes = max_bytes;
 	s->seed = hash_seed();
 	table_init(&s->frame_index, MAX_IDS, frame_hash_of, frame_equal, s);
@@ -256,19 +257,29 @@ bool stack_unref(struct stack_store *s, uint32_t entry)
 	return true;
 }
 
+/* A frame that no node holds yet is freed with the first that does, or by frame_release(). */
 static int frame_intern(struct stack_store *s, const struct frame *f, uint32_t *ret)
 {
 	uint64_t hash = frame_hash(s, f);
 	uint32_t id = table_find(&s->frame_index, hash, f);
 	if (id == TABLE_NONE) {
-		id = (uint32_t)s->frames.n;
-		struct frame *new = array_push(&s->frames);
-		if (!new)
-			return -ENOSPC;
-		*new = *f;
+		struct frame *new;
+		id = s->free_frame;
+		if (id != STACK_NONE) {
+			new = ARRAY_AT(&s->frames, struct frame, id);
+			s->free_frame = (uint32_t) new->offset;
+		} else {
+			id = (uint32_t)s->frames.n;
+			new = array_push(&s->frames);
+			if (!new)
+				return -ENOSPC;
+		}
+		*new = (struct frame){ .offset = f->offset, .module = f->module };
 		int r = table_add(&s->frame_index, hash, id);
 		if (r < 0) {
-			s->frames.n--;
+			new->offset = s->free_frame;
+			new->module = STACK_NONE;
+			s->free_frame = id;
 			return r;
 		}
 	}
@@ -276,24 +287,41 @@ static int frame_intern(struct stack_store *s, const struct frame *f, uint32_t *
 	return 0;
 }
 
-/* The child of `parent` for a frame; a new one holds a reference to its parent. */
+static void frame_release(struct stack_store *s, uint32_t id)
+{
+	struct frame *f = ARRAY_AT(&s->frames, struct frame, id);
+	if (f->n_refs > 0)
+		return;
+	table_remove(&s->frame_index, frame_hash(s, f), id);
+	*f = (struct frame){ .offset = s->free_frame, .module = STACK_NONE };
+	s->free_frame = id;
+}
+
+static struct node *node_take(struct stack_store *s, uint32_t *ret)
+{
+	uint32_t id = s->free_node;
+	struct node *n;
+	if (id != STACK_NONE) {
+		n = ARRAY_AT(&s->nodes, struct node, id);
+		s->free_node = n->parent;
+	} else {
+		id = (uint32_t)s->nodes.n;
+		n = array_push(&s->nodes);
+	}
+	*ret = id;
+	return n;
+}
+
+/* The child of `parent` for a frame; a new one holds a reference to its parent and to the frame. */
 static int node_child(struct stack_store *s, uint32_t parent, uint32_t frame, uint32_t *ret)
 {
 	struct node key = { .parent = parent, .frame = frame };
 	uint64_t hash = node_hash(s, &key);
 	uint32_t id = table_find(&s->node_index, hash, &key);
 	if (id == TABLE_NONE) {
-		struct node *n;
-		id = s->free_node;
-		if (id != STACK_NONE) {
-			n = ARRAY_AT(&s->nodes, struct node, id);
-			s->free_node = n->parent;
-		} else {
-			id = (uint32_t)s->nodes.n;
-			n = array_push(&s->nodes);
-			if (!n)
-				return -ENOSPC;
-		}
+		struct node *n = node_take(s, &id);
+		if (!n)
+			return -ENOSPC;
 		*n = key;
 		int r = table_add(&s->node_index, hash, id);
 		if (r < 0) {
@@ -302,6 +330,7 @@ static int node_child(struct stack_store *s, uint32_t parent, uint32_t frame, ui
 			return r;
 		}
 		ARRAY_AT(&s->nodes, struct node, parent)->n_refs++;
+		ARRAY_AT(&s->frames, struct frame, frame)->n_refs++;
 	}
 	*ret = id;
 	return 0;
@@ -315,8 +344,11 @@ int stack_intern(struct stack_store *s, const struct frame *frames, size_t n, ui
 	for (size_t i = n; i-- > 0;) {
 		uint32_t frame, child;
 		int r = frame_intern(s, &frames[i], &frame);
-		if (r >= 0)
+		if (r >= 0) {
 			r = node_child(s, node, frame, &child);
+			if (r < 0)
+				frame_release(s, frame);
+		}
 		if (r < 0) {
 			stack_node_unref(s, node);
 			return r;
@@ -344,10 +376,12 @@ void stack_node_unref(struct stack_store *s, uint32_t node)
 		struct node *n = ARRAY_AT(&s->nodes, struct node, node);
 		if (--n->n_refs > 0 || node == STACK_NODE_ROOT)
 			return;
-		uint32_t parent = n->parent;
+		uint32_t parent = n->parent, frame = n->frame;
 		table_remove(&s->node_index, node_hash(s, n), node);
 		*n = (struct node){ .parent = s->free_node, .frame = STACK_NONE };
 		s->free_node = node;
+		ARRAY_AT(&s->frames, struct frame, frame)->n_refs--;
+		frame_release(s, frame);
 		node = parent;
 	}
 }

@@ -8,8 +8,8 @@
  * kernel calls a stack: (process, exec id, seeded hash of the raw frames), with the raw frames kept
  * so that it can be located again when the process maps something else
  *
- * Nodes and entries are counted by reference and reused; frames live as long as the store. Ids are
- * stable. All memory is bounded by what stack_store_new() was given; -ENOSPC past it.
+ * All three are counted by reference and their places used again; what is referred to has a
+ * stable id. All memory is bounded by what stack_store_new() was given; -ENOSPC past it.
  */
 #ifndef PROFD_COLLECT_STACK_H
 #define PROFD_COLLECT_STACK_H
@@ -25,8 +25,8 @@
 
 struct frame {
 	uint64_t offset;
-	uint32_t module;
-	uint32_t pad;
+	uint32_t module; /* STACK_NONE: a free place */
+	uint32_t n_refs; /* nodes; the store's */
 };
 
 struct stack_entry {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns all modules and their open files. Modules are never removed: stored samples name them by id.
- * Paths come from targets and are kept as they came. At most LIMIT_MODULES modules and
- * LIMIT_MODULE_FDS open files; beyond the first a mapping is of the unknown module, beyond the
- * second a file is not held (-EMFILE).
+ * Owns all modules and their open files. Stored samples name modules by id: one is removed only by
+ * a sweep that has asked everybody, and its place in `slots` is NULL until it is used again. Paths
+ * come from targets and are kept as they came. At most LIMIT_MODULES modules and LIMIT_MODULE_FDS
+ * open files; beyond the first a mapping is of the unknown module, beyond the second a file is not
+ * held (-EMFILE).
  */
 #include "proc/module.h"
 
@@ -22,6 +23,8 @@ struct module_table {
 	struct array slots; /* struct module_slot *, by id */
 	struct table by_key;
 	struct module *pseudo[MODULE_UNKNOWN + 1];
+	struct array free_ids; /* uint32_t */
+	uint64_t last_serial;
 	size_t path_bytes;
 	unsigned n_open;
 };
@@ -95,8 +98,10 @@ static struct module *module_add(
 	struct module_table *t, const struct module_key *k, uint32_t head, const char *path)
 {
 	CLEANUP(module_slot_freep) struct module_slot *s = calloc(1, sizeof(*s));
+	bool again = t->free_ids.n > 0;
 	struct module_slot **at;
-	uint32_t id = (uint32_t)t->slots.n;
+	uint32_t id =
+		again ? *ARRAY_AT(&t->free_ids, uint32_t, t->free_ids.n - 1) : (uint32_t)t->slots.n;
 
 	if (!s)
 		return NULL;
@@ -110,19 +115,24 @@ static struct module *module_add(
 		.pid = k->pid,
 		.pid_start_ns = k->pid_start_ns,
 		.fd = -1,
+		.serial = ++t->last_serial,
 		.path = strdup(path) };
 	if (!s->m.path)
 		return NULL;
-	at = array_push(&t->slots);
+	at = again ? ARRAY_AT(&t->slots, struct module_slot *, id) : array_push(&t->slots);
 	if (!at)
 		return NULL;
 	*at = s;
 	if (head != TABLE_NONE)
 		table_remove(&t->by_key, key_hash(k), head);
 	if (table_add(&t->by_key, key_hash(k), id) < 0) {
-		t->slots.n--;
+		*at = NULL;
+		if (!again)
+			t->slots.n--;
 		return NULL;
 	}
+	if (again)
+		t->free_ids.n--;
 	t->path_bytes += strlen(path) + 1;
 	return &TAKE_PTR(s)->m;
 }
@@ -142,6 +152,7 @@ int module_table_new(struct module_table **ret)
 	if (!t)
 		return -ENOMEM;
 	t->slots = (struct array)ARRAY_INIT(struct module_slot *, LIMIT_MODULES);
+	t->free_ids = (struct array)ARRAY_INIT(uint32_t, LIMIT_MODULES);
 	table_init(&t->by_key, LIMIT_MODULES, hash_of, equal, t);
 	for (unsigned kind = 0; kind < ARRAY_SIZE(paths); kind++) {
 		struct module_key k = { .kind = kind };
@@ -164,6 +175,7 @@ struct module_table *module_table_free(struct module_table *t)
 	module_slot_free(*s);
 	table_deinit(&t->by_key);
 	array_deinit(&t->slots);
+	array_deinit(&t->free_ids);
 	free(t);
 	return NULL;
 }
@@ -207,12 +219,68 @@ struct module *module_table_pseudo(struct module_table *t, enum module_kind kind
 
 struct module *module_table_get(const struct module_table *t, uint32_t id)
 {
-	return id < t->slots.n ? &slot_at(t, id)->m : NULL;
+	struct module_slot *s = id < t->slots.n ? slot_at(t, id) : NULL;
+
+	return s ? &s->m : NULL;
 }
 
 uint32_t module_table_n(const struct module_table *t)
 {
 	return (uint32_t)t->slots.n;
+}
+
+/* Takes the module out of the index and out of the chain of its key. */
+static void unlink_key(struct module_table *t, struct module_slot *s)
+{
+	struct module_key k = key_of(&s->m);
+	uint32_t head = find_key(t, &k);
+
+	if (head != s->m.id) {
+		while (head != TABLE_NONE && slot_at(t, head)->older != s->m.id)
+			head = slot_at(t, head)->older;
+		if (head != TABLE_NONE)
+			slot_at(t, head)->older = s->older;
+		return;
+	}
+	table_remove(&t->by_key, key_hash(&k), head);
+	/* There is room: one was just taken out. */
+	if (s->older != TABLE_NONE)
+		(void)table_add(&t->by_key, key_hash(&k), s->older);
+}
+
+uint32_t module_table_sweep(struct module_table *t, uint64_t now_ns,
+	bool (*in_use)(void *userdata, uint32_t id), bool (*forget)(void *userdata, uint32_t id),
+	void *userdata)
+{
+	uint32_t removed = 0;
+
+	for (uint32_t id = 0; id < t->slots.n; id++) {
+		struct module_slot *s = slot_at(t, id);
+		uint32_t *place;
+
+		if (!s || (s->m.kind != MODULE_FILE && s->m.kind != MODULE_JIT))
+			continue;
+		if (s->m.n_processes > 0 || in_use(userdata, id)) {
+			s->m.idle_ns = 0;
+			continue;
+		}
+		if (s->m.idle_ns == 0)
+			s->m.idle_ns = now_ns;
+		if (now_ns - s->m.idle_ns < MODULE_IDLE_NS || !forget(userdata, id))
+			continue;
+		place = array_push(&t->free_ids);
+		if (!place)
+			return removed;
+		*place = id;
+		unlink_key(t, s);
+		t->path_bytes -= strlen(s->m.path) + 1;
+		if (s->m.fd >= 0)
+			t->n_open--;
+		module_slot_free(s);
+		*ARRAY_AT(&t->slots, struct module_slot *, id) = NULL;
+		removed++;
+	}
+	return removed;
 }
 
 size_t module_table_bytes(const struct module_table *t)
@@ -252,6 +320,12 @@ void module_set_file(struct module *m, int fd, uint64_t size, uint64_t mtime_ns,
 	m->ctime_ns = ctime_ns;
 	m->owner_uid = owner_uid;
 	m->same_mount_as_root = same_mount_as_root;
+}
+
+void module_close_file(struct module *m)
+{
+	drop_file(m);
+	m->file_state = MODULE_FILE_UNASKED;
 }
 
 void module_set_file_error(struct module *m, int error)

@@ -249,6 +249,38 @@ static void make_room(struct symbolizer *s, uint64_t now_ns)
 		(void)cache_compact(&s->cache, kept, n);
 }
 
+bool symbolizer_forget_names(struct symbolizer *s)
+{
+	for (uint32_t i = 0; i < s->symbols.n; i++) {
+		const struct symbols *m = get(s, i);
+
+		if (m && (m->job || m->flight || m->queue))
+			return false;
+	}
+	for (uint32_t i = 0; i < s->symbols.n; i++) {
+		struct symbols *m = get(s, i);
+
+		if (!m)
+			continue;
+		cache_module_deinit(&m->cache);
+		cache_module_init(&m->cache);
+	}
+	array_deinit(&s->cache.lines);
+	s->cache.lines = (struct array)ARRAY_INIT(struct symbol_line, CACHE_MAX_LINES);
+	return true;
+}
+
+bool symbolizer_forget_module(struct symbolizer *s, uint32_t module)
+{
+	struct symbols *m = get(s, module);
+
+	if (m && (m->job || m->flight || m->queue))
+		return false;
+	if (m)
+		*ARRAY_AT(&s->symbols, struct symbols *, module) = symbols_free(m);
+	return true;
+}
+
 /* A file that is gone by now does not undo what it gave earlier. */
 static void note_error(struct symbols *m, int error)
 {

@@ -63,6 +63,20 @@ static void freed_nodes_are_used_again(void **state)
 	stack_store_free(s);
 }
 
+static void frames_go_with_their_last_node(void **state)
+{
+	struct stack_store *s = store(1 << 20);
+	(void)state;
+	for (uint64_t i = 0; i < 100000; i++) {
+		struct frame f[] = { { i, 1, 0 }, { i + 1, 2, 0 } };
+		uint32_t node;
+		assert_int_equal(stack_intern(s, f, 2, &node), 0);
+		stack_node_unref(s, node);
+	}
+	assert_true(stack_n_frames(s) < 8);
+	stack_store_free(s);
+}
+
 static void an_entry_is_found_by_process_program_and_hash(void **state)
 {
 	struct stack_store *s = store(1 << 20);
@@ -144,6 +158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(equal_stacks_are_one_node_and_share_their_roots),
 		cmocka_unit_test(freed_nodes_are_used_again),
+		cmocka_unit_test(frames_go_with_their_last_node),
 		cmocka_unit_test(an_entry_is_found_by_process_program_and_hash),
 		cmocka_unit_test(a_copy_takes_the_key_and_the_old_one_dies_with_its_last_reference),
 		cmocka_unit_test(a_sweep_frees_what_is_old_and_unreferenced_only),

@@ -122,6 +122,47 @@ static void a_full_table_gives_no_more(void **state)
 	assert_null(module_table_jit(t, 1, 1));
 }
 
+static bool id_is(void *userdata, uint32_t id)
+{
+	return *(uint32_t *)userdata == id;
+}
+
+static bool agree(void *userdata, uint32_t id)
+{
+	(void)userdata;
+	(void)id;
+	return true;
+}
+
+static void a_sweep_takes_what_nobody_has_used_for_a_while(void **state)
+{
+	uint64_t later = 1 + MODULE_IDLE_NS;
+
+	(void)state;
+	struct module *used = module_table_file(t, 8, 1, 1, 0, "/used");
+	struct module *mapped = module_table_file(t, 8, 1, 2, 0, "/mapped");
+	struct module *idle = module_table_file(t, 8, 1, 3, 5, "/old");
+	struct module *newer = module_table_file(t, 8, 1, 3, 6, "/new");
+	uint32_t used_id = used->id, idle_id = idle->id, newer_id = newer->id;
+	uint64_t serial = idle->serial;
+
+	mapped->n_processes = newer->n_processes = 1;
+	assert_int_equal(module_table_sweep(t, 1, id_is, agree, &used_id), 0);
+	assert_int_equal(module_table_sweep(t, later - 1, id_is, agree, &used_id), 0);
+	assert_int_equal(module_table_sweep(t, later, id_is, agree, &used_id), 1);
+	assert_null(module_table_get(t, idle_id));
+	assert_non_null(module_table_get(t, used_id));
+	/* The other file of that inode is still found, the swept one is a new module in its place.
+	 */
+	assert_int_equal(module_table_file(t, 8, 1, 3, 6, "/new")->id, newer_id);
+	assert_int_equal(module_table_jit(t, 9, 9)->id, idle_id);
+	assert_true(module_table_get(t, idle_id)->serial > serial);
+	newer->n_processes = 0;
+	(void)module_table_sweep(t, later, id_is, agree, &used_id);
+	assert_int_equal(module_table_sweep(t, 2 * later, id_is, agree, &used_id), 2);
+	assert_int_equal(module_table_file(t, 8, 1, 3, 6, "/again")->id, newer_id);
+}
+
 static void quarantine_forgets_and_spares_the_root(void **state)
 {
 	(void)state;
@@ -158,6 +199,7 @@ int main(void)
 		T(descriptors_are_closed_when_replaced_failed_or_freed),
 		T(files_are_held_up_to_the_cap_and_no_further),
 		T(a_full_table_gives_no_more),
+		T(a_sweep_takes_what_nobody_has_used_for_a_while),
 		T(quarantine_forgets_and_spares_the_root),
 	};
 
