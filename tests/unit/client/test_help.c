@@ -133,17 +133,15 @@ static void an_option_means_the_same_everywhere(void **state)
 	}
 }
 
-static char *text_of(void (*write)(FILE *, const struct program *, const struct verb *),
-	const struct program *p, const struct verb *v)
+static void text_of(void (*write)(FILE *, const struct program *, const struct verb *),
+	const struct program *p, const struct verb *v, char **ret)
 {
-	char *text = NULL;
 	size_t n;
-	FILE *f = open_memstream(&text, &n);
+	FILE *f = open_memstream(ret, &n);
 
 	assert_non_null(f);
 	write(f, p, v);
 	fclose(f);
-	return text;
 }
 
 /* How often `\fB\-\-NAME\fR` or `--NAME ` begins an option's entry in the text. */
@@ -161,7 +159,9 @@ static void help_names_every_option_once(void **state)
 	(void)state;
 	for (size_t p = 0; p < ARRAY_SIZE(programs); p++) {
 		for (const struct verb *v = programs[p]->verbs; v->name; v++) {
-			char *text = text_of(help_verb, programs[p], v);
+			char *text = NULL;
+
+			text_of(help_verb, programs[p], v, &text);
 			const char *options = strstr(text, "Options:\n");
 			const struct verb_option *o;
 			unsigned n = 0;
@@ -187,7 +187,9 @@ static void man_names_every_option_once(void **state)
 {
 	(void)state;
 	for (const struct verb *v = profctl_program.verbs; v->name; v++) {
-		char *text = text_of(man_verb, &profctl_program, v);
+		char *text = NULL;
+
+		text_of(man_verb, &profctl_program, v, &text);
 		const char *options = strstr(text, ".SH OPTIONS\n"),
 			   *end = strstr(text, ".SH EXIT STATUS\n");
 		const struct verb_option *o;
