@@ -211,6 +211,13 @@ def report_top(bench, path):
     return rows
 
 
+def share_not_run(bench, path):
+    """What the profile itself says of ticks that were due and did not run, as a share of all."""
+    text = bench.ok(None, "convert", path, "-f", "text").out
+    m = re.search(r"triggered (\d+) = not_run (\d+)", text)
+    return int(m.group(2)) / int(m.group(1)) if m else 0
+
+
 def wait_until(condition, seconds=20, what="it"):
     end = time.monotonic() + seconds
     while time.monotonic() < end:

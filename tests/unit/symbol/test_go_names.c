@@ -86,7 +86,7 @@ static void ask_dwarf(const char *file, uint64_t start, size_t n, struct truth *
 static void ask_function(const char *file, const struct loaded *reference, const char *function,
 	uint64_t *ret_start, size_t *ret_n, struct answered *ret)
 {
-	uint64_t offsets[MAX_ADDRESSES], size;
+	uint64_t offsets[MAX_ADDRESSES], size = 0;
 
 	*ret_start = symbol_of(reference, function, &size);
 	*ret_n = MIN(size, (uint64_t)MAX_ADDRESSES);
