@@ -11,7 +11,10 @@
  *
  * What flows up comes through the callbacks here; what flows down are calls.
  */
+#include <poll.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -28,6 +31,40 @@ static void on_mmap(struct profd *p, const struct sideband_event *e)
 		return;
 	(void)process_table_mmap(p->processes, e->pid, e->start, e->start + e->length, e->offset,
 		e->major, e->minor, e->inode, e->generation, e->text, e->time_ns);
+}
+
+/* Any thread of it. A zombie is not; a successor of the same number ends this life by its fork. */
+static bool is_running(uint32_t pid)
+{
+	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return pidfd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+/* A process ends with its last thread, which need not be the leader. */
+static void on_exit_of(struct profd *p, const struct sideband_event *e)
+{
+	struct process *process = process_table_find(p->processes, e->pid, e->time_ns, false);
+
+	if (!process || process->until_ns != PROCESS_FOREVER_NS)
+		return;
+	if (e->pid != e->tid && !process->leader_exit_ns)
+		return;
+	if (is_running(e->pid))
+		process->leader_exit_ns = MAX(process->leader_exit_ns, e->time_ns);
+	else
+		(void)process_table_exit(p->processes, e->pid, e->time_ns);
+}
+
+/* Those whose last thread was still on its way out when its exit was told. */
+static int end_leaderless(void *userdata, struct process *process)
+{
+	struct profd *p = userdata;
+
+	if (process->leader_exit_ns && !is_running(process->pid))
+		(void)process_table_exit(p->processes, process->pid, process->leader_exit_ns);
+	return 0;
 }
 
 static void on_sideband(void *userdata, const struct sideband_event *e)
@@ -53,8 +90,7 @@ static void on_sideband(void *userdata, const struct sideband_event *e)
 			(void)process_table_fork(p->processes, e->pid, e->ppid, e->time_ns);
 		break;
 	case SIDEBAND_EXIT:
-		if (e->pid == e->tid)
-			(void)process_table_exit(p->processes, e->pid, e->time_ns);
+		on_exit_of(p, e);
 		break;
 	case SIDEBAND_LOST:
 		break;
@@ -98,6 +134,7 @@ void pipeline_maintain(struct profd *p)
 	pipeline_drain(p, MAINTAIN_DRAINS * DRAIN_TURN_NS);
 	if (aggregate_maintain(p->aggregate, now))
 		kernel_forget_stacks(p->kernel);
+	(void)process_table_each(p->processes, end_leaderless, p);
 	process_table_expire(p->processes, now, EXPIRE_BUDGET);
 	account_keep(p);
 	follow_expire(p);

@@ -184,6 +184,7 @@ int process_table_comm(struct process_table *t, uint32_t pid, uint32_t tid, cons
 
 		life_exec(l, t->modules, time_ns);
 		l->p.maps_known = true;
+		l->p.leader_exit_ns = 0; /* the thread that did it is the leader now */
 		if (latest) {
 			if (life_set_exe(l, "") < 0)
 				return -ENOMEM;

@@ -41,8 +41,9 @@ struct process {
 	uint64_t comm_ns;	    /* of the event that comm is from; 0: of none */
 	char *exe;		    /* owned; path of the image, "" while unknown */
 	uint64_t exec_ns;	    /* of the last exec; from_ns without one */
-	uint32_t epoch;		    /* counts changes of executable mappings */
-	bool maps_known;	    /* seen from its beginning, or read from /proc */
+	uint64_t leader_exit_ns; /* of the last exit since the leader's, threads going on; or 0 */
+	uint32_t epoch;		 /* counts changes of executable mappings */
+	bool maps_known;	 /* seen from its beginning, or read from /proc */
 	bool maps_asked;
 	bool other_root;       /* opens must go through its root */
 	struct array mappings; /* struct process_mapping, by start, then from_ns */

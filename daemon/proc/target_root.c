@@ -7,6 +7,7 @@
  */
 #include "proc/target_root.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,6 +24,33 @@
 #include "base/limits.h"
 
 #define MOUNTS_BYTES (4 * MIB)
+
+/* A leader that has ended before its threads has neither memory nor root to show: then those of a
+ * thread stand for the process. */
+static void find_living_thread(struct target_root *t)
+{
+	char root[8];
+	int tasks;
+	struct dirent *e;
+
+	if (readlinkat(t->proc, "root", root, sizeof(root)) >= 0 || errno != ENOENT)
+		return;
+	tasks = openat(t->proc, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = tasks >= 0 ? fdopendir(tasks) : NULL;
+	if (!d)
+		close_fd(tasks);
+	while (d && t->leader < 0 && (e = readdir(d))) {
+		int thread = openat(tasks, e->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (e->d_name[0] != '.' && thread >= 0 &&
+			readlinkat(thread, "root", root, sizeof(root)) >= 0) {
+			t->leader = t->proc;
+			t->proc = TAKE_FD(thread);
+		}
+		close_fd(thread);
+	}
+	if (d)
+		closedir(d);
+}
 
 int target_root_init(struct target_root *t, uint32_t pid)
 {
@@ -42,12 +70,14 @@ int target_root_init(struct target_root *t, uint32_t pid)
 	t->proc = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (t->proc < 0)
 		return errno == ENOENT ? -ESRCH : -errno;
+	find_living_thread(t);
 	return target_root_verify(t);
 }
 
 void target_root_deinit(struct target_root *t)
 {
 	t->root = close_fd(t->root);
+	t->leader = close_fd(t->leader);
 	t->proc = close_fd(t->proc);
 	t->pidfd = close_fd(t->pidfd);
 	free(t->mounts);
@@ -66,7 +96,9 @@ int target_root_verify(const struct target_root *t)
 int target_root_read(
 	const struct target_root *t, const char *name, size_t max, char **ret, size_t *ret_n)
 {
-	_cleanup_close_ int fd = openat(t->proc, name, O_RDONLY | O_CLOEXEC);
+	bool of_leader = !strcmp(name, "stat") || !strcmp(name, "status") || !strcmp(name, "comm");
+	int place = of_leader && t->leader >= 0 ? t->leader : t->proc;
+	_cleanup_close_ int fd = openat(place, name, O_RDONLY | O_CLOEXEC);
 	_cleanup_free_ char *data = NULL;
 	size_t n = 0, allocated = 0;
 

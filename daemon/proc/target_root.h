@@ -13,13 +13,14 @@
 struct target_root {
 	uint32_t pid;	       /* 0: profd's own root and mounts */
 	int pidfd, proc, root; /* owned: /proc/PID and its root, O_PATH */
+	int leader;	       /* owned: -1, or /proc/PID where proc is that of a living thread */
 	char *mounts;	       /* owned: its mountinfo, once needed */
 	size_t mounts_n;
 };
 
-#define TARGET_ROOT_INIT                            \
-	{                                           \
-		.pidfd = -1, .proc = -1, .root = -1 \
+#define TARGET_ROOT_INIT                                          \
+	{                                                         \
+		.pidfd = -1, .proc = -1, .root = -1, .leader = -1 \
 	}
 
 /* pid 0: this process. 0, -ESRCH (also for a thread that leads no group) or -errno. */
