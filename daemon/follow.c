@@ -503,7 +503,9 @@ bool follow_descends(struct profd *p, const struct process *process, uint32_t pi
 			return true;
 		if (process->ppid == 0 || process->ppid == process->pid)
 			return false;
-		process = process_table_find(p->processes, process->ppid, process->from_ns, false);
+		process = process->parent ? process_table_get(p->processes, process->parent)
+					  : process_table_find(p->processes, process->ppid,
+						    process->from_ns, false);
 	}
 	return false;
 }

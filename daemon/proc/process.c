@@ -153,6 +153,10 @@ int process_table_fork(struct process_table *t, uint32_t pid, uint32_t ppid, uin
 	parent = process_table_at(t, ppid, time_ns);
 	if (!parent || parent == child)
 		return 0;
+	if (child->p.parent == 0) {
+		child->p.parent = parent->p.id;
+		parent->p.n_refs++;
+	}
 	note_fork(t, parent, pid, time_ns);
 	child->p.other_root = parent->p.other_root;
 	if (child->p.comm_ns == 0)

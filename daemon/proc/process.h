@@ -34,6 +34,7 @@ struct process_mapping {
 struct process {
 	uint32_t id; /* stable; unique while the daemon runs */
 	uint32_t pid, ppid;
+	uint32_t parent; /* id of the life that forked it, which holds on for it; 0: not seen */
 	uint64_t from_ns, until_ns;
 	uint64_t start_boottime_ns; /* once known from a sample, else 0 */
 	char comm[16];		    /* of the leader, now */

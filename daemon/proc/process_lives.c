@@ -233,6 +233,7 @@ no_room:
 
 void process_table_forget(struct process_table *t, struct life *l)
 {
+	struct process *parent = process_table_get(t, l->p.parent);
 	struct life *newer = process_table_newest(t, l->p.pid);
 	uint32_t *again = array_push(&t->free_slots);
 
@@ -240,6 +241,8 @@ void process_table_forget(struct process_table *t, struct life *l)
 	if (!again)
 		return;
 	*again = l->slot;
+	if (parent && parent->n_refs > 0)
+		parent->n_refs--;
 	if (newer == l) {
 		table_remove(&t->by_pid, hash_pid(l->p.pid), l->slot);
 		/* It takes the place that was just made. */
