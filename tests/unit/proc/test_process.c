@@ -605,26 +605,25 @@ static void interpreters_are_recognised_with_their_switch(void **state)
 /* Who asks for a process wants its grandchildren too, long after the child between has gone. */
 static void a_parent_is_known_as_long_as_its_children(void **state)
 {
-	(void)state;
 	struct process *child, *grandchild;
 	uint64_t late = 100 * PROCESS_KEEP_NS;
 
-	assert_int_equal(process_table_fork(t, 11, 10, 5), 0);
-	assert_non_null(process_table_find(t, 10, 5, true));
-	assert_int_equal(process_table_fork(t, 12, 10, 10), 0);
-	assert_int_equal(process_table_fork(t, 13, 12, 20), 0);
-	assert_int_equal(process_table_exit(t, 12, 30), 0);
-	process_table_expire(t, late, 100);
-	grandchild = process_table_find(t, 13, late, false);
+	(void)state;
+	assert_non_null(process_table_find(table, 10, 5, true));
+	fork_at(12, 10, 10);
+	fork_at(13, 12, 20);
+	exit_at(12, 30);
+	process_table_expire(table, late, 100);
+	grandchild = process_table_find(table, 13, late, false);
 	assert_non_null(grandchild);
-	child = process_table_get(t, grandchild->parent);
+	child = process_table_get(table, grandchild->parent);
 	assert_non_null(child);
 	assert_int_equal(child->pid, 12);
-	assert_int_equal(process_table_exit(t, 13, late), 0);
+	exit_at(13, late);
 	for (unsigned i = 0; i < 4; i++)
-		process_table_expire(t, 2 * late, 100);
-	assert_null(process_table_find(t, 13, late - 1, false));
-	assert_null(process_table_find(t, 12, 25, false));
+		process_table_expire(table, 2 * late, 100);
+	assert_null(process_table_find(table, 13, late - 1, false));
+	assert_null(process_table_find(table, 12, 25, false));
 }
 
 int main(void)
