@@ -22,7 +22,7 @@
 #define SYMBOL_MAX_BUILD_ID 32U
 #define SYMBOL_MAX_LINK	    256U
 
-enum symbol_op { SYMBOL_IDENTIFY, SYMBOL_SYMBOLIZE };
+enum symbol_op { SYMBOL_IDENTIFY, SYMBOL_SYMBOLIZE, SYMBOL_UNWIND /* unwind_protocol.h */ };
 enum symbol_source { SYMBOL_SOURCE_ELF, SYMBOL_SOURCE_KERNEL, SYMBOL_SOURCE_PERF_MAP };
 
 struct symbol_request {

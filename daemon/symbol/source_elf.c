@@ -23,24 +23,6 @@
 
 DEFINE_CLEANUP(struct debug_info *, debug_info_free)
 
-struct elf_file {
-	struct source_file file;
-	struct elf elf;
-};
-
-static int elf_file_open(struct elf_file *f, int fd)
-{
-	int r = source_file_map(&f->file, fd);
-
-	return r < 0 ? r : elf_init(&f->elf, f->file.data, f->file.n);
-}
-
-static void elf_file_close(struct elf_file *f)
-{
-	elf_deinit(&f->elf);
-	source_file_unmap(&f->file);
-}
-
 static bool has_dwarf(const struct elf *e)
 {
 	static const char *const names[] = { ".debug_info", ".zdebug_info" };
@@ -61,35 +43,8 @@ static bool has_symtab(const struct elf *e)
 	return s && elf_section_has_bytes(e, s);
 }
 
-static bool belongs(const struct elf *e, const struct elf_file *debug)
-{
-	uint8_t id[ELF_MAX_BUILD_ID], debug_id[ELF_MAX_BUILD_ID];
-	size_t n = elf_build_id(e, id), debug_n = elf_build_id(&debug->elf, debug_id);
-	uint32_t crc;
-
-	if (n > 0 && debug_n > 0)
-		return n == debug_n && memcmp(id, debug_id, n) == 0;
-	return elf_debuglink(e, &crc) && elf_crc32(debug->file.data, debug->file.n) == crc;
-}
-
-/* Opens the first candidate that belongs to the file; its index, or -1. */
-static int open_debug(
-	const struct symbol_request *q, const int *fds, const struct elf *e, struct elf_file *ret)
-{
-	for (uint32_t i = 0; i < q->n_debug; i++) {
-		struct elf_file f = { 0 };
-
-		if (elf_file_open(&f, fds[1 + i]) == 0 && belongs(e, &f)) {
-			*ret = f;
-			return (int)i;
-		}
-		elf_file_close(&f);
-	}
-	return -1;
-}
-
 static void open_alt(
-	const struct symbol_request *q, const int *fds, const struct elf *e, struct elf_file *ret)
+	const struct symbol_request *q, const int *fds, const struct elf *e, struct source_elf *ret)
 {
 	uint8_t wanted[ELF_MAX_BUILD_ID], id[ELF_MAX_BUILD_ID];
 	size_t wanted_n;
@@ -97,14 +52,14 @@ static void open_alt(
 	if (!elf_altlink(e, wanted, &wanted_n))
 		return;
 	for (uint32_t i = 0; i < q->n_alt; i++) {
-		struct elf_file f = { 0 };
+		struct source_elf f = { 0 };
 
-		if (elf_file_open(&f, fds[1 + q->n_debug + i]) == 0 &&
+		if (source_elf_open(&f, fds[1 + q->n_debug + i]) == 0 &&
 			elf_build_id(&f.elf, id) == wanted_n && memcmp(id, wanted, wanted_n) == 0) {
 			*ret = f;
 			return;
 		}
-		elf_file_close(&f);
+		source_elf_close(&f);
 	}
 }
 
@@ -132,14 +87,14 @@ static void keep_segments(const struct elf *e, struct symbol_identity *ret)
 
 int source_elf_identify(const struct symbol_request *q, const int *fds, struct symbol_identity *ret)
 {
-	CLEANUP(elf_file_close) struct elf_file file = { 0 }, debug = { 0 };
+	CLEANUP(source_elf_close) struct source_elf file = { 0 }, debug = { 0 };
 	struct goinfo go;
 	const struct elf *with_dwarf;
 	uint32_t crc;
 	size_t n = 0;
 	int index, r;
 
-	r = elf_file_open(&file, fds[0]);
+	r = source_elf_open(&file, fds[0]);
 	if (r < 0)
 		return r;
 	memset(ret, 0, sizeof(*ret));
@@ -148,7 +103,7 @@ int source_elf_identify(const struct symbol_request *q, const int *fds, struct s
 	keep_segments(&file.elf, ret);
 	if (goinfo_read(&file.elf, &go) == 0)
 		memcpy(ret->runtime, go.version, sizeof(ret->runtime));
-	index = open_debug(q, fds, &file.elf, &debug);
+	index = source_elf_open_debug(&file.elf, fds + 1, q->n_debug, &debug);
 	ret->debug = index < 0 ? UINT32_MAX : (uint32_t)index;
 	ret->has_dwarf = has_dwarf(&file.elf) || (index >= 0 && has_dwarf(&debug.elf));
 	ret->has_symtab = has_symtab(&file.elf) || (index >= 0 && has_symtab(&debug.elf));
@@ -161,7 +116,7 @@ int source_elf_identify(const struct symbol_request *q, const int *fds, struct s
 /* ---- symbolize ---- */
 
 struct tables {
-	struct elf_file file, debug, alt;
+	struct source_elf file, debug, alt;
 	struct goinfo go;
 	struct pclntab pclntab;
 	struct symtab symtabs[3];
@@ -176,9 +131,9 @@ static void tables_deinit(struct tables *t)
 		symtab_deinit(&t->symtabs[i]);
 	if (t->has_pclntab)
 		pclntab_deinit(&t->pclntab);
-	elf_file_close(&t->alt);
-	elf_file_close(&t->debug);
-	elf_file_close(&t->file);
+	source_elf_close(&t->alt);
+	source_elf_close(&t->debug);
+	source_elf_close(&t->file);
 }
 
 static bool add_symtab(struct tables *t, const struct elf *e, uint32_t type)
@@ -289,11 +244,11 @@ static size_t sort_distinct(uint64_t *v, size_t n)
 
 static int open_tables(struct tables *t, const struct symbol_request *q, const int *fds)
 {
-	int r = elf_file_open(&t->file, fds[0]);
+	int r = source_elf_open(&t->file, fds[0]);
 
 	if (r < 0)
 		return r;
-	(void)open_debug(q, fds, &t->file.elf, &t->debug);
+	(void)source_elf_open_debug(&t->file.elf, fds + 1, q->n_debug, &t->debug);
 	if (goinfo_read(&t->file.elf, &t->go) < 0)
 		t->go = (struct goinfo){ .minor = -1 };
 	else
@@ -310,7 +265,7 @@ static struct debug_info *open_dwarf(
 	struct tables *t, const struct symbol_request *q, const int *fds)
 {
 	struct debug_info *info = NULL;
-	const struct elf_file *from = has_dwarf(&t->file.elf) ? &t->file : &t->debug;
+	const struct source_elf *from = has_dwarf(&t->file.elf) ? &t->file : &t->debug;
 
 	if (q->no_dwarf || !from->elf.data || !has_dwarf(&from->elf))
 		return NULL;

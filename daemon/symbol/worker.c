@@ -88,6 +88,15 @@ int symbolizer_serve(const void *req, size_t req_n, const int *fds, size_t n_fds
 	wanted = 1 + q.n_debug + q.n_alt;
 	if (q.op == SYMBOL_SYMBOLIZE)
 		return n_fds == wanted + 2 ? symbolize(&q, fds, n_fds, reply) : -EINVAL;
+	if (q.op == SYMBOL_UNWIND && n_fds == 1 + q.n_debug + 1) {
+		struct unwind_reply unwind = { 0 };
+		int r = source_unwind_build(&q, fds, &unwind);
+
+		if (r < 0)
+			return r;
+		memcpy(reply, &unwind, sizeof(unwind));
+		return (int)sizeof(unwind);
+	}
 	if (q.op == SYMBOL_IDENTIFY && q.source == SYMBOL_SOURCE_ELF && n_fds == wanted) {
 		struct symbol_identity identity;
 		int r = source_elf_identify(&q, fds, &identity);
