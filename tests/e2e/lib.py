@@ -54,12 +54,13 @@ def check_share(what, hits, n, true, clock_error=0.0):
 class Daemon:
     """profd on a socket of its own. Ends with close(); its standard error is in `log`."""
 
-    def __init__(self, bench, *args, private=True):
-        self.socket = os.path.join(bench.dir, f"profd-{len(bench.daemons)}.sock")
-        self.log_path = self.socket + ".log"
+    def __init__(self, bench, *args, private=True, wrap=(), socket=None):
+        """wrap: words in front of profd's, as `unshare -p`; socket: instead of a new one."""
+        self.socket = socket or os.path.join(bench.dir, f"profd-{len(bench.daemons)}.sock")
+        self.log_path = os.path.join(bench.dir, f"profd-{len(bench.daemons)}.log")
         reader, writer = os.pipe()
         env = dict(os.environ, PROFD_READY_FD=str(writer))
-        words = [bench.profd, "run", "--socket", self.socket, *args]
+        words = [*wrap, bench.profd, "run", "--socket", self.socket, *args]
         if private:
             words.append("--private")
         with open(self.log_path, "wb") as log:
@@ -126,6 +127,12 @@ class Bench:
 
     def start(self, *words, **kwargs):
         child = subprocess.Popen(words, stdin=subprocess.DEVNULL, **kwargs)
+        self.children.append(child)
+        return child
+
+    def start_with_input(self, *words):
+        """Like start(), with text pipes to and from it."""
+        child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.children.append(child)
         return child
 
