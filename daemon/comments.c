@@ -16,8 +16,7 @@ static void write_rates(FILE *out, struct profd *p, const struct selection *s)
 {
 	uint64_t seen[64] = { 0 };
 
-	ARRAY_EACH(&s->rows, struct selected, row)
-	{
+	ARRAY_EACH(&s->rows, struct selected, row) {
 		uint32_t rate = slots_series(aggregate_slots(p->aggregate), row->series)->key.rate;
 		if (rate < ARRAY_SIZE(seen))
 			seen[rate] += row->count;
@@ -36,7 +35,7 @@ static void write_attachments(FILE *out, struct profd *p, const struct selection
 {
 	uint64_t bits = 0;
 	ARRAY_EACH(&s->rows, struct selected, row)
-	bits |= slots_series(aggregate_slots(p->aggregate), row->series)->key.attachments;
+		bits |= slots_series(aggregate_slots(p->aggregate), row->series)->key.attachments;
 	const struct attachment *a;
 	for (size_t i = 0; (a = attachment_table_at(p->attachments, i)); i++) {
 		_cleanup_free_ char *target = target_spec_format(&a->target);
@@ -77,8 +76,7 @@ static void write_cost(FILE *out, const struct account *a, uint64_t span_ns)
 	uint64_t all = a->bpf_ns + a->daemon_ns + a->target_ns + a->symbolizer_ns + a->encoder_ns;
 	fprintf(out,
 		"cost of profd meanwhile, CPU ms: bpf %.1f, daemon %.1f, target helper %.1f, "
-		"symbolizer "
-		"%.1f, encoder %.1f; together %.3f %% of one CPU\n",
+		"symbolizer %.1f, encoder %.1f; together %.3f %% of one CPU\n",
 		(double)a->bpf_ns / 1e6, (double)a->daemon_ns / 1e6, (double)a->target_ns / 1e6,
 		(double)a->symbolizer_ns / 1e6, (double)a->encoder_ns / 1e6,
 		span_ns ? 100.0 * (double)all / (double)span_ns : 0.0);
@@ -117,8 +115,7 @@ char *comments_interpreters(struct profd *p, const struct selection *s)
 	if (!out)
 		return NULL;
 
-	ARRAY_EACH(&s->rows, struct selected, row)
-	{
+	ARRAY_EACH(&s->rows, struct selected, row) {
 		uint32_t id = slots_series(aggregate_slots(p->aggregate), row->series)->key.process;
 		if (id != last) {
 			process = process_table_get(p->processes, id);
@@ -138,9 +135,11 @@ char *comments_interpreters(struct profd *p, const struct selection *s)
 	}
 	for (size_t i = 0; i < n; i++)
 		fprintf(out,
-			"%s: %" PRIu64 " samples (process %u and its like) are of an interpreter; "
-			"what names its functions: %s\n",
-			counts[i].runtime.name, counts[i].samples, counts[i].pid,
+			"%s: %" PRIu64
+			" %s of an interpreter (process %u and its like); what names "
+			"its functions: %s\n",
+			counts[i].runtime.name, counts[i].samples,
+			counts[i].samples == 1 ? "sample is" : "samples are", counts[i].pid,
 			counts[i].runtime.hint);
 	fclose(TAKE_PTR(out));
 	return text;

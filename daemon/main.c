@@ -189,8 +189,7 @@ static int cmd_attach_or_become(int argc, char **argv)
 	} else if (geteuid() != 0) {
 		error_set(&error, -EPERM, EXIT_CODE_NO_DAEMON,
 			"no daemon at %s, and becoming one needs root: sudo systemctl start profd, "
-			"or "
-			"sudo profd attach ...",
+			"or sudo profd attach ...",
 			socket_of(o.socket));
 		code = complain(&error);
 	} else {

@@ -2,12 +2,12 @@
 /*
  * The way of a sample through the daemon, every hop in order; read this first.
  *
- *   kernel/rings.c     drains sideband, then samples up to the positions noted before
- *     -> on_sideband   proc/process.c: who lives, what is mapped where since when
- *     -> on_sample     collect/aggregate.c: process by time, stack by hash (collect/stack.c),
- * located now (collect/locate.c), counted in its series and slot (collect/slots.c) dumps.c on
- * request: collect/select.c -> symbol/symbolizer.c (worker) -> collect/image.c -> collect/encoder.c
- * (worker) -> memfd to the client
+ * - kernel/rings.c drains sideband, then samples up to the positions noted before
+ * - on_sideband -> proc/process.c: who lives, what is mapped where since when
+ * - on_sample -> collect/aggregate.c: the process by time, the stack by hash (collect/stack.c),
+ *   located now (collect/locate.c), counted in its series and slot (collect/slots.c)
+ * - dumps.c, on request: collect/select.c -> symbol/symbolizer.c (worker) -> collect/image.c ->
+ *   collect/encoder.c (worker) -> memfd to the client
  *
  * What flows up comes through the callbacks here; what flows down are calls.
  */

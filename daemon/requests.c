@@ -90,19 +90,14 @@ static int parse_attach(struct profd *p, const Profd__V1__AttachRequest *m, int 
 	if (strcmp(ret->unwind, "auto") != 0 && strcmp(ret->unwind, "fp") != 0)
 		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
 			"no unwinder %.32s: this daemon has auto, fp", ret->unwind);
-	if (!m->target)
-		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
-			"attach needs a target: --pid PID, --comm GLOB, --exe PATH, --cgroup PATH, "
-			"--unit "
-			"NAME or --all");
-	r = target_spec_from_wire(&ret->target, m->target, fds, n_fds, error);
+	if (m->target)
+		r = target_spec_from_wire(&ret->target, m->target, fds, n_fds, error);
 	if (r < 0)
 		return r;
 	if (target_spec_empty(&ret->target))
 		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
 			"attach needs a target: --pid PID, --comm GLOB, --exe PATH, --cgroup PATH, "
-			"--unit "
-			"NAME or --all");
+			"--unit NAME or --all");
 	return 0;
 }
 

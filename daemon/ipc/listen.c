@@ -110,8 +110,7 @@ static int check_free(const struct sockaddr_un *address, struct error *error)
 	if (r == 0 || r == -EAGAIN || r == -EPROTOTYPE)
 		return error_set(error, -EADDRINUSE, EXIT_CODE_FAILED,
 			"a daemon answers on %s already: talk to it with profctl, stop it, or "
-			"choose "
-			"another place with --socket",
+			"choose another place with --socket",
 			path);
 	return cannot(error, r, "connect to", path);
 }
