@@ -256,7 +256,8 @@ int cmd_record(int argc, char **argv)
 	if (parse(&r, argc, argv, &error) < 0)
 		return complain(&error);
 	interrupt_open();
-	if (target_args_open(&r.options.target, false, &error) < 0 || connect_or_start(&r, &error) < 0) {
+	if (target_args_open(&r.options.target, false, &error) < 0 ||
+		connect_or_start(&r, &error) < 0) {
 		code = complain(&error);
 		return r.argv ? EXIT_CODE_RECORD_FAILED : code;
 	}

@@ -16,7 +16,7 @@
 void show_table_deinit(struct show_table *t)
 {
 	ARRAY_EACH(&t->cells, struct show_cell, cell)
-	free(cell->text);
+		free(cell->text);
 	array_deinit(&t->cells);
 }
 
@@ -57,16 +57,14 @@ int show_table_print(const struct show_table *t)
 
 	if (t->cells.n % t->columns)
 		return -ENOMEM;
-	ARRAY_EACH(&t->cells, struct show_cell, cell)
-	{
+	ARRAY_EACH(&t->cells, struct show_cell, cell) {
 		if (!cell->text)
 			return -ENOMEM;
 		widths[i % t->columns] = MAX(widths[i % t->columns], cell_width(cell->text));
 		i++;
 	}
 	i = 0;
-	ARRAY_EACH(&t->cells, struct show_cell, cell)
-	{
+	ARRAY_EACH(&t->cells, struct show_cell, cell) {
 		unsigned column = i++ % t->columns;
 		int pad = (int)(widths[column] - cell_width(cell->text));
 		bool last = column == t->columns - 1, right = t->right >> column & 1;

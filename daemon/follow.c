@@ -89,8 +89,7 @@ static int check_shape(struct follow *f)
 	if (wide && !authz_allows(&r->peer, AUTHZ_ATTACH_ALL, OWNER_NOBODY))
 		return error_set(&f->error, -EPERM, EXIT_CODE_DENIED,
 			"denied: uid %u may attach its own processes by --pid; the rest needs root "
-			"or "
-			"group profd",
+			"or group profd",
 			(unsigned)r->peer.uid);
 	return 0;
 }
@@ -181,8 +180,7 @@ static void inherit_marks(struct follow *f, uint64_t inherited)
 	bool changed = true;
 	for (unsigned depth = 0; changed && depth < MAX_DESCENT; depth++) {
 		changed = false;
-		ARRAY_EACH(&f->scanned, struct scanned, s)
-		{
+		ARRAY_EACH(&f->scanned, struct scanned, s) {
 			const struct scanned *parent = scanned_get(f, s->ppid);
 			uint64_t more = parent ? parent->marks & inherited & ~s->marks : 0;
 			s->marks |= more;
@@ -193,8 +191,7 @@ static void inherit_marks(struct follow *f, uint64_t inherited)
 
 static void match_rules(struct follow *f, struct scanned *s)
 {
-	ARRAY_EACH(&f->rules, struct rule, rule)
-	{
+	ARRAY_EACH(&f->rules, struct rule, rule) {
 		if ((s->marks & rule->wire.require) != rule->wire.require)
 			continue;
 		if (rule->kind == RULE_COMM && fnmatch(rule->pattern, s->comm, 0) == 0)
@@ -236,14 +233,13 @@ static void on_scan_done(void *userdata, int error)
 	/* Marks of named pids first, so that their children are followed from now on; the rest in
 	 * the order of descent. */
 	ARRAY_EACH(&f->scanned, struct scanned, s)
-	if (s->marks)
-		(void)kernel_target_pid(p->kernel, s->pid, s->marks);
+		if (s->marks)
+			(void)kernel_target_pid(p->kernel, s->pid, s->marks);
 	inherit_marks(f, inherited & f->below_bit);
 	ARRAY_EACH(&f->scanned, struct scanned, s)
-	match_rules(f, s);
+		match_rules(f, s);
 	inherit_marks(f, inherited);
-	ARRAY_EACH(&f->scanned, struct scanned, s)
-	{
+	ARRAY_EACH(&f->scanned, struct scanned, s) {
 		if (s->marks)
 			(void)kernel_target_pid(p->kernel, s->pid, s->marks);
 		if (s->marks || a->target.all)
@@ -272,10 +268,10 @@ static void on_scanned(void *userdata, int error, const struct target_process_in
 	if (f->request.own_processes && info->owner_uid == f->request.peer.uid)
 		s->marks |= 1ULL << a->bit;
 	ARRAY_EACH(&f->rules, struct rule, rule)
-	if (rule->kind == RULE_EXE && info->exe_inode == rule->wire.inode &&
-		((info->exe_major << 20) | info->exe_minor) == rule->wire.dev &&
-		!rule->wire.require)
-		s->marks |= 1ULL << rule->bit;
+		if (rule->kind == RULE_EXE && info->exe_inode == rule->wire.inode &&
+			((info->exe_major << 20) | info->exe_minor) == rule->wire.dev &&
+			!rule->wire.require)
+			s->marks |= 1ULL << rule->bit;
 }
 
 static void scan(struct follow *f)
@@ -317,7 +313,7 @@ static void on_resolved(void *userdata, int error, const struct target_resolved 
 static void rules_publish(struct follow *f)
 {
 	ARRAY_EACH(&f->rules, struct rule, rule)
-	kernel_target_rule(f->profd->kernel, rule->bit, &rule->wire);
+		kernel_target_rule(f->profd->kernel, rule->bit, &rule->wire);
 	scan(f);
 }
 

@@ -387,7 +387,7 @@ int graph_mark_inlined(struct graph *g, int64_t min_weight)
 	bool any = false;
 
 	ARRAY_EACH(&g->nodes, struct graph_node, n)
-	any = any || n->in_inlined_place;
+		any = any || n->in_inlined_place;
 	if (!any)
 		return 0;
 	table_init(&es.index, NO_NODE - 1, hash_of_edge, edge_equal, &es);
@@ -399,8 +399,7 @@ int graph_mark_inlined(struct graph *g, int64_t min_weight)
 	}
 	/* Every edge into the node inlined: inline; some: partial. */
 	for (int inlined = 1; inlined >= 0; inlined--)
-		ARRAY_EACH(&es.all, struct edge, e)
-		{
+		ARRAY_EACH(&es.all, struct edge, e) {
 			struct graph_node *n = ARRAY_AT(&g->nodes, struct graph_node, e->to);
 			if (unit_abs(e->weight) < min_weight || e->inlined != inlined)
 				continue;

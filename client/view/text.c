@@ -74,9 +74,9 @@ static void write_head(FILE *out, const struct profile *p)
 	write_field(out, "keep frames", p, p->keep_frames);
 	write_field(out, "doc url", p, p->doc_url);
 	ARRAY_EACH(&p->comments, uint32_t, c)
-	write_field(out, "comment", p, *c);
+		write_field(out, "comment", p, *c);
 	ARRAY_EACH(&p->mappings, struct profile_mapping, m)
-	write_mapping(out, p, m);
+		write_mapping(out, p, m);
 	(void)fprintf(out, "samples: %zu\n", profile_n_samples(p));
 }
 

@@ -100,14 +100,13 @@ static int select_rows(struct graph *g, const struct view_options *o, struct row
 	int64_t sum = 0;
 
 	ARRAY_EACH(&g->nodes, struct graph_node, n)
-	sum = unit_add(sum, n->flat);
+		sum = unit_add(sum, n->flat);
 	if (o->n == 0)
 		rows->cutoff = unit_abs((int64_t)((double)sum * NODE_FRACTION));
 	rows->all = calloc(g->nodes.n + 1, sizeof(*rows->all));
 	if (!rows->all)
 		return -ENOMEM;
-	ARRAY_EACH(&g->nodes, struct graph_node, n)
-	{
+	ARRAY_EACH(&g->nodes, struct graph_node, n) {
 		if (!n->flat && !n->cum)
 			continue;
 		if (unit_abs(n->cum) < rows->cutoff) {
@@ -194,8 +193,8 @@ static void write_head(const struct graph *g, const char *unit, FILE *out)
 			write_line(out, "Build ID: ", profile_text(p, m->build_id));
 	}
 	ARRAY_EACH(&p->comments, uint32_t, c)
-	if (*profile_text(p, *c) != '#')
-		write_line(out, "", profile_text(p, *c));
+		if (*profile_text(p, *c) != '#')
+			write_line(out, "", profile_text(p, *c));
 	write_line(out, "Type: ", profile_text(p, p->types[g->type].type));
 	if (p->time_nanos)
 		write_time(out, p->time_nanos);

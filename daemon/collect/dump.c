@@ -379,7 +379,7 @@ struct dump *dump_free(struct dump *d)
 	image_deinit(&d->image);
 	d->out_fd = close_fd(d->out_fd);
 	ARRAY_EACH(&d->modules, struct module_offsets, m)
-	array_deinit(&m->offsets);
+		array_deinit(&m->offsets);
 	array_deinit(&d->modules);
 	array_deinit(&d->module_row);
 	array_deinit(&d->frame_seen);

@@ -124,8 +124,8 @@ static uint32_t mapping_of(
 				offset - sm->segments[s].offset < sm->segments[s].size)
 				segment = s;
 	ARRAY_EACH(&i->mapping_of, struct image_mapping, row)
-	if (row->module == m->id && row->segment == segment)
-		return row->mapping;
+		if (row->module == m->id && row->segment == segment)
+			return row->mapping;
 
 	struct snapshot_mapping mapping = { .flags = flags_of(sm) };
 	mapping.file = text_add(i, m->path, strlen(m->path));

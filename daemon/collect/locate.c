@@ -182,8 +182,8 @@ void locator_ask(struct locator *l, struct process *p)
 static int wait_for(struct locator *l, struct process *p, uint32_t entry)
 {
 	ARRAY_EACH(&l->pending, struct pending, w)
-	if (w->entry == entry)
-		return 0;
+		if (w->entry == entry)
+			return 0;
 	struct pending *w = array_push(&l->pending);
 	if (!w)
 		return -ENOSPC;

@@ -28,7 +28,7 @@ void selection_deinit(struct selection *s)
 {
 	if (s->aggregate)
 		ARRAY_EACH(&s->rows, struct selected, row)
-	slots_unref(aggregate_slots(s->aggregate), row->series);
+			slots_unref(aggregate_slots(s->aggregate), row->series);
 	array_deinit(&s->rows);
 	array_deinit(&s->row_of);
 	s->aggregate = NULL;
@@ -73,8 +73,8 @@ static int count_add(struct selection *s, const struct slot *slot, const struct 
 static void forget_mismatches(struct selection *s)
 {
 	ARRAY_EACH(&s->row_of, uint32_t, row)
-	if (*row == NO_MATCH)
-		*row = 0;
+		if (*row == NO_MATCH)
+			*row = 0;
 }
 
 int selection_step(struct selection *s, uint64_t budget_ns)
@@ -103,8 +103,7 @@ int selection_step(struct selection *s, uint64_t budget_ns)
 		if (!s->got_from_ns)
 			s->got_from_ns = slot->from_ns;
 		s->got_until_ns = slot->until_ns;
-		ARRAY_EACH(&slot->counts, struct slot_count, c)
-		{
+		ARRAY_EACH(&slot->counts, struct slot_count, c) {
 			int r = count_add(s, slot, c);
 			if (r < 0)
 				return r;

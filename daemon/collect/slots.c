@@ -274,7 +274,7 @@ bool slots_drop_oldest(struct slots *s)
 	s->n--;
 	s->count_bytes -= array_bytes(&slot.counts);
 	ARRAY_EACH(&slot.counts, struct slot_count, c)
-	slots_unref(s, c->series);
+		slots_unref(s, c->series);
 	array_deinit(&slot.counts);
 	return true;
 }

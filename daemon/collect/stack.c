@@ -116,7 +116,7 @@ struct stack_store *stack_store_free(struct stack_store *s)
 	if (!s)
 		return NULL;
 	ARRAY_EACH(&s->entries, struct stack_entry, e)
-	free(e->raw);
+		free(e->raw);
 	table_deinit(&s->entry_index);
 	table_deinit(&s->node_index);
 	table_deinit(&s->frame_index);

@@ -22,10 +22,10 @@ struct life {
 	bool from_exact;      /* its fork was seen; else it may have begun earlier */
 	bool exe_pending;     /* the first file mapped after an exec is the image */
 	uint64_t execs[LIFE_EXECS]; /* the last ones, newest first; 0: none */
-	uint64_t newest_ns;    /* of any mapping's from_ns */
-	uint64_t last_fork_ns; /* of a child */
-	uint32_t jit;	       /* its MODULE_JIT, TABLE_NONE before it has one */
-	struct array uses;     /* struct module_use, by module; empty once it has ended */
+	uint64_t newest_ns;	    /* of any mapping's from_ns */
+	uint64_t last_fork_ns;	    /* of a child */
+	uint32_t jit;		    /* its MODULE_JIT, TABLE_NONE before it has one */
+	struct array uses;	    /* struct module_use, by module; empty once it has ended */
 };
 
 struct life *life_free(struct life *l, struct module_table *modules);

@@ -172,7 +172,7 @@ struct module_table *module_table_free(struct module_table *t)
 	if (!t)
 		return NULL;
 	ARRAY_EACH(&t->slots, struct module_slot *, s)
-	module_slot_free(*s);
+		module_slot_free(*s);
 	table_deinit(&t->by_key);
 	array_deinit(&t->slots);
 	array_deinit(&t->free_ids);

@@ -114,7 +114,7 @@ struct process_table *process_table_free(struct process_table *t)
 	if (!t)
 		return NULL;
 	ARRAY_EACH(&t->slots, struct life *, l)
-	life_free(*l, t->modules);
+		life_free(*l, t->modules);
 	table_deinit(&t->by_id);
 	table_deinit(&t->by_pid);
 	array_deinit(&t->free_slots);
@@ -129,8 +129,8 @@ size_t process_table_bytes(const struct process_table *t)
 		   table_bytes(&t->by_pid) + table_bytes(&t->by_id);
 
 	ARRAY_EACH(&t->slots, struct life *, l)
-	if (*l)
-		n += life_bytes(*l);
+		if (*l)
+			n += life_bytes(*l);
 	return n;
 }
 

@@ -94,7 +94,7 @@ static void use_drop(struct life *l, struct module_table *modules, uint32_t modu
 static void drop_all_uses(struct life *l, struct module_table *modules)
 {
 	ARRAY_EACH(&l->uses, struct module_use, u)
-	module_table_get(modules, u->module)->n_processes--;
+		module_table_get(modules, u->module)->n_processes--;
 	l->uses.n = 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * profd.conf(5): sections and keys, defaults, units, ranges, in one table; read with libinih. An error
- * names file, line, key and value. Drop-ins FILE.d/NAME.conf are read after FILE, in order of name.
+ * profd.conf(5): sections and keys, defaults, units, ranges, in one table; read with libinih. An
+ * error names file, line, key and value. Drop-ins FILE.d/NAME.conf are read after FILE, in order of
+ * name.
  */
 #ifndef PROFD_SERVICE_CONFIG_H
 #define PROFD_SERVICE_CONFIG_H
@@ -14,17 +15,17 @@
 
 struct config {
 	/* [Collect] */
-	bool collect_cpu;	/* Cpu=yes: cpu of everything, from the start */
-	uint32_t freq_hz;	/* Frequency=99 */
-	char event[32];		/* Event=cpu-clock */
+	bool collect_cpu; /* Cpu=yes: cpu of everything, from the start */
+	uint32_t freq_hz; /* Frequency=99 */
+	char event[32];	  /* Event=cpu-clock */
 	/* [History] */
-	uint64_t history_ns;	/* History=1h */
-	uint64_t memory_bytes;	/* Memory=256M */
+	uint64_t history_ns;   /* History=1h */
+	uint64_t memory_bytes; /* Memory=256M */
 	/* [Kernel] */
-	uint64_t ring_bytes;	/* RingBuffer=1M, of each CPU */
+	uint64_t ring_bytes; /* RingBuffer=1M, of each CPU */
 	/* [Limits] */
 	uint32_t attachments_per_user; /* AttachmentsPerUser=8 */
-	uint32_t symbolizers;	/* Symbolizers=2: worker processes at once */
+	uint32_t symbolizers;	       /* Symbolizers=2: worker processes at once */
 };
 
 void config_init(struct config *c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What profd itself costs: CPU and resident memory of this process. Helpers' and programs' costs are
- * their owners' (isolate/helper.h, kernel/kernel.h). */
+/* What profd itself costs: CPU and resident memory of this process. Helpers' and programs' costs
+ * are their owners' (isolate/helper.h, kernel/kernel.h). */
 #ifndef PROFD_SERVICE_COST_H
 #define PROFD_SERVICE_COST_H
 

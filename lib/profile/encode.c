@@ -252,8 +252,7 @@ static void put_rest(struct sink *s, const struct profile *p)
 		put_value_type(s, 11, &p->period_type);
 	put_int(s, 12, (uint64_t)p->period);
 	/* Not packed, and with zeroes: each is an element. */
-	ARRAY_EACH(&p->comments, uint32_t, c)
-	{
+	ARRAY_EACH(&p->comments, uint32_t, c) {
 		put_varint(s, 13 << 3);
 		put_varint(s, *c);
 	}
@@ -270,13 +269,13 @@ static void put_profile(struct sink *s, const struct profile *p)
 	for (size_t i = 0; i < profile_n_samples(p) && !s->error; i++)
 		put_sample(s, p, i);
 	ARRAY_EACH(&p->mappings, struct profile_mapping, m)
-	put_mapping(s, m, ++id);
+		put_mapping(s, m, ++id);
 	id = 0;
 	ARRAY_EACH(&p->locations, struct profile_location, l)
-	put_location(s, p, l, ++id);
+		put_location(s, p, l, ++id);
 	id = 0;
 	ARRAY_EACH(&p->functions, struct profile_function, f)
-	put_function(s, f, ++id);
+		put_function(s, f, ++id);
 	put_strings(s, p);
 	put_rest(s, p);
 }

@@ -187,14 +187,12 @@ static int index_learn(struct profile_index *x, const struct profile *p)
 {
 	int r = 0;
 
-	ARRAY_EACH(&p->functions, struct profile_function, f)
-	{
+	ARRAY_EACH(&p->functions, struct profile_function, f) {
 		r = interner_add(&x->functions, hash_function(f), f, false);
 		if (r < 0)
 			return r;
 	}
-	ARRAY_EACH(&p->locations, struct profile_location, l)
-	{
+	ARRAY_EACH(&p->locations, struct profile_location, l) {
 		uint32_t n, id = (uint32_t)x->locations.hashes.n;
 		struct location_key k = { .location = *l, .lines = profile_lines(p, id, &n) };
 

@@ -52,31 +52,28 @@ static int resolve_tables(struct decoder *d)
 	struct profile *p = d->profile;
 	int r = 0;
 
-	ARRAY_EACH(&p->mappings, struct profile_mapping, m)
-	{
+	ARRAY_EACH(&p->mappings, struct profile_mapping, m) {
 		r = RESOLVE(d, "a mapping", &m->file, &m->build_id);
 		if (r < 0)
 			return r;
 	}
-	ARRAY_EACH(&p->functions, struct profile_function, f)
-	{
+	ARRAY_EACH(&p->functions, struct profile_function, f) {
 		r = RESOLVE(d, "a function", &f->name, &f->system_name, &f->file);
 		if (r < 0)
 			return r;
 	}
-	ARRAY_EACH(&p->labels, struct profile_label, l)
-	{
+	ARRAY_EACH(&p->labels, struct profile_label, l) {
 		r = RESOLVE(d, "a label", &l->key, &l->str, &l->num_unit);
 		if (r < 0)
 			return r;
 	}
 	ARRAY_EACH(&p->locations, struct profile_location, l)
-	if (l->mapping != PROFILE_NONE)
-		l->mapping = idmap_index(&d->mappings, l->mapping);
+		if (l->mapping != PROFILE_NONE)
+			l->mapping = idmap_index(&d->mappings, l->mapping);
 	ARRAY_EACH(&p->lines, struct profile_line, l)
-	l->function = idmap_index(&d->functions, l->function);
+		l->function = idmap_index(&d->functions, l->function);
 	ARRAY_EACH(&p->stack_locations, uint32_t, l)
-	*l = idmap_index(&d->locations, *l);
+		*l = idmap_index(&d->locations, *l);
 	return 0;
 }
 

@@ -154,7 +154,7 @@ static void an_array_grows_to_its_maximum_zeroed(void **state)
 	}
 	assert_null(array_push(&a));
 	ARRAY_EACH(&a, uint64_t, it)
-	sum += *it;
+		sum += *it;
 	assert_true(sum == 45);
 	assert_true(array_bytes(&a) <= 10 * sizeof(uint64_t));
 }
@@ -166,12 +166,12 @@ static void an_array_of_pointers_is_walked_to_its_end(void **state)
 
 	(void)state;
 	ARRAY_EACH(&a, const char *, it)
-	n += strlen(*it);
+		n += strlen(*it);
 	assert_int_equal(n, 0);
 	*(const char **)array_push(&a) = "ab";
 	*(const char **)array_push(&a) = "cde";
 	ARRAY_EACH(&a, const char *, it)
-	n += strlen(*it);
+		n += strlen(*it);
 	assert_int_equal(n, 5);
 }
 

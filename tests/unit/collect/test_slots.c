@@ -38,8 +38,8 @@ static uint64_t total(const struct slots *s, uint32_t process)
 	uint64_t n = 0;
 	for (size_t i = 0; i < slots_n(s); i++)
 		ARRAY_EACH(&slots_at(s, i)->counts, struct slot_count, c)
-	if (slots_series(s, c->series)->key.process == process)
-		n += c->count;
+			if (slots_series(s, c->series)->key.process == process)
+				n += c->count;
 	return n;
 }
 
@@ -76,7 +76,7 @@ static void a_split_is_an_exact_boundary(void **state)
 	assert_int_equal(slots_at(s, 1)->until_ns, 11 * SECOND);
 	uint64_t first = 0;
 	ARRAY_EACH(&slots_at(s, 0)->counts, struct slot_count, c)
-	first += c->count;
+		first += c->count;
 	assert_int_equal(first, 2);
 	assert_int_equal(total(s, 1), 4);
 	slots_free(s);
