@@ -84,8 +84,16 @@ bool cfi_pointer(const struct cfi *c, const struct cfi_section *s, struct reader
 {
 	uint64_t at = s->vaddr + reader_offset(r), v = 0, base = 0;
 	const uint8_t *p;
+	int32_t word;
 	size_t n;
 
+	/* What x86-64 compilers write. */
+	if (encoding == (PCREL | SDATA4) && reader_left(r) >= sizeof(word)) {
+		memcpy(&word, r->at, sizeof(word));
+		r->at += sizeof(word);
+		*ret = word ? at + (uint64_t)(int64_t)word : 0;
+		return true;
+	}
 	if (encoding == DW_EH_PE_ALIGNED) {
 		reader_skip(r, (8 - at % 8) % 8);
 		*ret = reader_u64(r);
@@ -166,6 +174,18 @@ static int next_record(const struct cfi_section *s, uint32_t at, struct record *
 	struct record record = { .at = at };
 	uint64_t length;
 
+	/* Nearly all: the 32-bit form with an id. */
+	if (at < s->bytes.n && s->bytes.n - at >= 8) {
+		uint32_t word[2];
+
+		memcpy(word, s->bytes.data + at, sizeof(word));
+		if (word[0] >= 4 && word[0] <= s->bytes.n - at - 4 && word[0] < 0xfffffff0U) {
+			*ret = (struct record){
+				.at = at, .end = at + 4 + word[0], .id = word[1], .id_at = at + 4
+			};
+			return 1;
+		}
+	}
 	reader_seek(&r, at);
 	if (reader_left(&r) < 4)
 		return 0;

@@ -54,6 +54,20 @@ struct run {
 	struct cfi_state remembered[MAX_REMEMBERED];
 };
 
+/* The readers of base/bytes.h, inline for what is most frequent: one byte. */
+static inline uint8_t next_u8(struct reader *r)
+{
+	if (r->at < r->end)
+		return *r->at++;
+	r->bad = true;
+	return 0;
+}
+
+static inline uint64_t next_uleb(struct reader *r)
+{
+	return r->at < r->end && *r->at < 0x80 ? *r->at++ : reader_uleb(r);
+}
+
 static struct cfi_value *followed(struct run *u, struct cfi_state *s, uint64_t number)
 {
 	if (number == u->cie->ra)
@@ -110,7 +124,7 @@ static void cfa_register(struct run *u, uint64_t number)
 /* Offset in the section and length of an expression. */
 static int64_t block(struct run *u, uint32_t *ret_n)
 {
-	uint64_t n = reader_uleb(&u->r);
+	uint64_t n = next_uleb(&u->r);
 	int64_t at = (int64_t)reader_offset(&u->r);
 
 	reader_skip(&u->r, n);
@@ -128,41 +142,41 @@ static bool run_rule(struct run *u, uint8_t op)
 
 	switch (op) {
 	case CFA_OFFSET_EXTENDED:
-		number = reader_uleb(r);
-		set(u, number, CFI_AT_CFA, factored(u, reader_uleb(r)), 0);
+		number = next_uleb(r);
+		set(u, number, CFI_AT_CFA, factored(u, next_uleb(r)), 0);
 		return true;
 	case CFA_OFFSET_EXTENDED_SF:
-		number = reader_uleb(r);
+		number = next_uleb(r);
 		set(u, number, CFI_AT_CFA, factored(u, (uint64_t)reader_sleb(r)), 0);
 		return true;
 	case CFA_GNU_NEGATIVE_OFFSET_EXTENDED:
-		number = reader_uleb(r);
-		set(u, number, CFI_AT_CFA, factored(u, -reader_uleb(r)), 0);
+		number = next_uleb(r);
+		set(u, number, CFI_AT_CFA, factored(u, -next_uleb(r)), 0);
 		return true;
 	case CFA_VAL_OFFSET:
-		number = reader_uleb(r);
-		set(u, number, CFI_IS_CFA, factored(u, reader_uleb(r)), 0);
+		number = next_uleb(r);
+		set(u, number, CFI_IS_CFA, factored(u, next_uleb(r)), 0);
 		return true;
 	case CFA_VAL_OFFSET_SF:
-		number = reader_uleb(r);
+		number = next_uleb(r);
 		set(u, number, CFI_IS_CFA, factored(u, (uint64_t)reader_sleb(r)), 0);
 		return true;
 	case CFA_RESTORE_EXTENDED:
-		restore(u, reader_uleb(r));
+		restore(u, next_uleb(r));
 		return true;
 	case CFA_UNDEFINED:
-		set(u, reader_uleb(r), CFI_UNDEFINED, 0, 0);
+		set(u, next_uleb(r), CFI_UNDEFINED, 0, 0);
 		return true;
 	case CFA_SAME_VALUE:
-		set(u, reader_uleb(r), CFI_SAME, 0, 0);
+		set(u, next_uleb(r), CFI_SAME, 0, 0);
 		return true;
 	case CFA_REGISTER:
-		number = reader_uleb(r);
-		set(u, number, CFI_REGISTER, (int64_t)(reader_uleb(r) & INT64_MAX), 0);
+		number = next_uleb(r);
+		set(u, number, CFI_REGISTER, (int64_t)(next_uleb(r) & INT64_MAX), 0);
 		return true;
 	case CFA_EXPRESSION:
 	case CFA_VAL_EXPRESSION:
-		number = reader_uleb(r);
+		number = next_uleb(r);
 		value = block(u, &n);
 		set(u, number, op == CFA_EXPRESSION ? CFI_AT_EXPRESSION : CFI_IS_EXPRESSION, value,
 			n);
@@ -179,15 +193,15 @@ static bool run_cfa(struct run *u, uint8_t op)
 	switch (op) {
 	case CFA_DEF_CFA:
 	case CFA_DEF_CFA_SF:
-		cfa_register(u, reader_uleb(r));
-		cfa_offset(u, op == CFA_DEF_CFA ? (int64_t)reader_uleb(r)
+		cfa_register(u, next_uleb(r));
+		cfa_offset(u, op == CFA_DEF_CFA ? (int64_t)next_uleb(r)
 						: factored(u, (uint64_t)reader_sleb(r)));
 		return true;
 	case CFA_DEF_CFA_REGISTER:
-		cfa_register(u, reader_uleb(r));
+		cfa_register(u, next_uleb(r));
 		return true;
 	case CFA_DEF_CFA_OFFSET:
-		cfa_offset(u, (int64_t)reader_uleb(r));
+		cfa_offset(u, (int64_t)next_uleb(r));
 		return true;
 	case CFA_DEF_CFA_OFFSET_SF:
 		cfa_offset(u, factored(u, (uint64_t)reader_sleb(r)));
@@ -210,7 +224,7 @@ static void run_other(struct run *u, uint8_t op)
 	case CFA_GNU_WINDOW_SAVE:
 		break;
 	case CFA_GNU_ARGS_SIZE:
-		(void)reader_uleb(&u->r);
+		(void)next_uleb(&u->r);
 		break;
 	case CFA_REMEMBER_STATE:
 		if (u->n_remembered >= MAX_REMEMBERED)
@@ -236,9 +250,11 @@ static bool run_advance(struct run *u, uint8_t op, uint64_t *ret)
 {
 	uint64_t delta, pc = 0;
 
+	if (op >= CFA_OFFSET || (op > CFA_ADVANCE_LOC4 && op < CFA_MIPS_ADVANCE_LOC8))
+		return false;
 	switch (op) {
 	case CFA_ADVANCE_LOC1:
-		delta = reader_u8(&u->r);
+		delta = next_u8(&u->r);
 		break;
 	case CFA_ADVANCE_LOC2:
 		delta = reader_u16(&u->r);
@@ -270,7 +286,7 @@ static bool run_advance(struct run *u, uint8_t op, uint64_t *ret)
 static void run_one(struct run *u, uint8_t op)
 {
 	if ((op & 0xc0) == CFA_OFFSET)
-		set(u, op & 0x3f, CFI_AT_CFA, factored(u, reader_uleb(&u->r)), 0);
+		set(u, op & 0x3f, CFI_AT_CFA, factored(u, next_uleb(&u->r)), 0);
 	else if ((op & 0xc0) == CFA_RESTORE)
 		restore(u, op & 0x3f);
 	else if (!run_rule(u, op) && !run_cfa(u, op))
@@ -292,7 +308,7 @@ int cfi_run_initial(const struct cfi *c, struct cfi_cie *cie, uint32_t at, uint3
 	cie->initial = u.s;
 	reader_seek(&u.r, at);
 	while (reader_left(&u.r) > 0) {
-		uint8_t op = reader_u8(&u.r);
+		uint8_t op = next_u8(&u.r);
 
 		if (run_advance(&u, op, &pc))
 			return -EBADMSG;
@@ -323,7 +339,7 @@ int cfi_run(const struct cfi *c, const struct cfi_fde *fde, uint64_t end, cfi_ro
 	end = MIN(end, fde->end);
 	reader_seek(&u.r, fde->at);
 	while (reader_left(&u.r) > 0) {
-		uint8_t op = reader_u8(&u.r);
+		uint8_t op = next_u8(&u.r);
 
 		if (!run_advance(&u, op, &pc)) {
 			run_one(&u, op);

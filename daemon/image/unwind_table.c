@@ -18,6 +18,9 @@
 #define RADIX_SIZE (1U << RADIX_BITS)
 #define NOT_SET	   UINT64_MAX
 
+#define ALIGNMENT    16U	/* of functions, at least */
+#define MAX_SEARCHED (1U << 20) /* bytes of a gap that are searched for a trampoline */
+
 enum source { SOURCE_FDE, SOURCE_GO };
 
 /* A function; addresses are offsets from the table's base. */
@@ -272,12 +275,21 @@ static int add_gap(struct builder *b, uint64_t start, uint64_t end)
 
 	if (start >= end)
 		return 0;
+	/* No function fits there; and pages of code are not read for the sake of padding. */
+	if (end - start < ALIGNMENT && end % ALIGNMENT == 0)
+		return 0;
 	p = elf_at_vaddr(b->elf, start, &n);
 	if (end - start <= UNWIND_TABLE_PADDING && p && n >= end - start &&
 		cfi_x86_is_padding(p, end - start))
 		return 0;
 	r = unwind_rows_add(&b->rows, start, none);
-	return r < 0 ? r : add_trampolines(b, start, end);
+	for (uint32_t i = 0; i < b->n_spans && r == 0; i++) {
+		uint64_t from = MAX(start, b->spans[i].start), to = MIN(end, b->spans[i].end);
+
+		if (from < to)
+			r = add_trampolines(b, from, MIN(to, from + MAX_SEARCHED));
+	}
+	return r;
 }
 
 /* Go's trampoline is a function to it like any other. */
@@ -378,8 +390,6 @@ int unwind_table_build(
 	r = collect(&b, debug);
 	if (r < 0)
 		return r;
-	if (b.functions.n == 0)
-		return -ENODATA;
 	r = sort(&b.functions);
 	if (r == 0)
 		r = unwind_rows_init(&b.rows, b.base, b.end, MIN(max_rows, UNWIND_TABLE_MAX_ROWS));
@@ -387,6 +397,8 @@ int unwind_table_build(
 		r = make_rows(&b);
 	if (r < 0 && !(r == -E2BIG && b.rows.full))
 		return r;
+	if (b.rows.n_rows == 1)
+		return -ENODATA;
 	r = unwind_rows_finish(&b.rows, &t.n_pages);
 	if (r < 0)
 		return r;
