@@ -18,6 +18,7 @@
 #define MAX_CGROUPS    65536U
 #define SWEEP_NS       (60 * NS_PER_SEC)
 #define CGROUP_ASK_NS  (1 * NS_PER_SEC)
+#define UNKNOWN_NS     (5 * NS_PER_SEC) /* between two rounds of sending all stacks again */
 
 /* Series name the row, not the text: samples come before what the group is called is known. */
 struct cgroup_name {
@@ -39,6 +40,8 @@ struct aggregate {
 	struct aggregate_set_stats sets[ABI_EVENT_SETS];
 	uint64_t bit_samples[ABI_ATTACHMENTS];
 	uint64_t memory_bytes, swept_ns;
+	uint64_t asked_ns; /* when all stacks were last asked for again */
+	bool unknown;	   /* a stack was named since that we have not */
 };
 
 static void process_unref(struct aggregate *a, uint32_t process)
@@ -169,8 +172,7 @@ int aggregate_set_rate(struct aggregate *a, unsigned event_set, const char *even
 {
 	if (event_set >= ABI_EVENT_SETS)
 		return -EINVAL;
-	ARRAY_EACH(&a->rates, struct aggregate_rate, r)
-	{
+	ARRAY_EACH(&a->rates, struct aggregate_rate, r) {
 		if (r->freq_hz == freq_hz && strcmp(r->event, event) == 0) {
 			a->set_rate[event_set] =
 				(uint32_t)(r - ARRAY_AT(&a->rates, struct aggregate_rate, 0));
@@ -259,6 +261,7 @@ void aggregate_sample(struct aggregate *a, const struct sample_record *record)
 	int r = entry_of(a, p, record, &entry);
 	if (r < 0) {
 		drop(a, record, r == -ENOKEY ? DROP_STACK_UNKNOWN : DROP_MEMORY);
+		a->unknown |= r == -ENOKEY;
 		return;
 	}
 	for (uint64_t bits = record->attachments; bits; bits &= bits - 1)
@@ -296,8 +299,21 @@ void aggregate_split(struct aggregate *a, uint64_t now_ns)
 	(void)slots_split(a->slots, now_ns);
 }
 
+/* The programs think that we have a stack which was lost on the way: without this, every sample
+ * with it would be lost from now on. */
+static bool ask_again(struct aggregate *a, uint64_t now_ns)
+{
+	if (!a->unknown || now_ns < a->asked_ns + UNKNOWN_NS)
+		return false;
+	a->unknown = false;
+	a->asked_ns = now_ns;
+	return true;
+}
+
 bool aggregate_maintain(struct aggregate *a, uint64_t now_ns)
 {
+	bool again = ask_again(a, now_ns);
+
 	slots_expire(a->slots, now_ns);
 	bool tight = false;
 	while (aggregate_bytes(a) > a->memory_bytes - a->memory_bytes / 8) {
@@ -306,10 +322,10 @@ bool aggregate_maintain(struct aggregate *a, uint64_t now_ns)
 			break;
 	}
 	if (!tight && now_ns < a->swept_ns + SWEEP_NS)
-		return false;
+		return again;
 	uint64_t before = tight ? now_ns : (now_ns > SWEEP_NS ? now_ns - SWEEP_NS : 0);
 	a->swept_ns = now_ns;
-	return stack_sweep(a->stacks, before, entry_gone, a) > 0;
+	return stack_sweep(a->stacks, before, entry_gone, a) > 0 || again;
 }
 
 const struct aggregate_set_stats *aggregate_set_stats(const struct aggregate *a, unsigned event_set)

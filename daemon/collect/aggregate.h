@@ -44,8 +44,9 @@ void aggregate_sample(struct aggregate *a, const struct sample_record *record);
 void aggregate_read(struct aggregate *a, const struct target_process_info *info);
 /* An exact boundary now. */
 void aggregate_split(struct aggregate *a, uint64_t now_ns);
-/* Every second or so: history, memory; true when stacks were forgotten, so that the programs must
- * be told (kernel_forget_stacks). Call it with the rings drained. */
+/* Every second or so: history, memory; true when stacks were forgotten or never came, so that the
+ * programs must be told to send them again (kernel_forget_stacks). Call it with the rings drained.
+ */
 bool aggregate_maintain(struct aggregate *a, uint64_t now_ns);
 
 struct aggregate_set_stats {
