@@ -1,84 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The process table: scripted lives, then random ones against a model that is too simple to be
- * wrong: it sorts all events by time and replays them page by page.
- */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
+/* The process table: lives told in order and out of order, read from /proc, ended and forgotten. */
 #include <errno.h>
-#include <inttypes.h>
-#include <string.h>
-#include "base/cleanup.h"
-#include "proc/module.h"
-#include "proc/process.h"
-
-#define MS  1000000ULL
-#define SEC (1000 * MS)
-
-static struct module_table *modules;
-static struct process_table *table;
-
-static int setup(void **state)
-{
-	(void)state;
-	return module_table_new(&modules) < 0 || process_table_new(&table, modules) < 0 ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	table = process_table_free(table);
-	modules = module_table_free(modules);
-	return 0;
-}
-
-static void map(
-	uint32_t pid, uint64_t start, uint64_t end, uint64_t offset, uint64_t inode, uint64_t time)
-{
-	char path[32];
-
-	(void)snprintf(path, sizeof(path), "/lib/%" PRIu64, inode);
-	assert_int_equal(
-		process_table_mmap(table, pid, start, end, offset, 8, 1, inode, 0, path, time), 0);
-}
-
-static void fork_at(uint32_t pid, uint32_t ppid, uint64_t time)
-{
-	assert_int_equal(process_table_fork(table, pid, ppid, time), 0);
-}
-
-static void exec_at(uint32_t pid, uint64_t time)
-{
-	assert_int_equal(process_table_comm(table, pid, pid, "new", true, time), 0);
-}
-
-static void exit_at(uint32_t pid, uint64_t time)
-{
-	assert_int_equal(process_table_exit(table, pid, time), 0);
-}
-
-/* Inode of the file at the address, 0: nothing; with the offset checked against what is wanted. */
-static uint64_t inode_at(uint32_t pid, uint64_t address, uint64_t time, uint64_t *ret_offset)
-{
-	struct process *p = process_table_find(table, pid, time, false);
-	uint64_t offset;
-	uint32_t module;
-
-	if (!p || process_locate(p, address, time, &module, &offset) < 0)
-		return 0;
-	if (ret_offset)
-		*ret_offset = offset;
-	return module_table_get(modules, module)->inode;
-}
-
-static uint32_t users_of(uint64_t inode)
-{
-	return module_table_file(modules, 8, 1, inode, 0, "")->n_processes;
-}
+#include "process_fixture.h"
 
 static void a_child_has_what_its_parent_had(void **state)
 {
@@ -399,209 +322,6 @@ static void a_full_table_makes_room_from_the_ended(void **state)
 	assert_int_equal(process_table_n_alive(table), 1);
 }
 
-/* ---- against a model ---- */
-
-enum { PAGES = 24, PIDS = 4, EVENTS = 60, FILES = 6 };
-enum event_kind { EVENT_MAP, EVENT_EXEC, EVENT_FORK, EVENT_EXIT };
-
-struct event {
-	enum event_kind kind;
-	uint32_t pid, ppid;
-	uint64_t start, end, inode, offset, time;
-};
-
-/* What page maps to: the file, and the page of the file that is at page 0 of the address space. */
-struct model_page {
-	uint64_t inode;
-	int64_t bias;
-};
-struct model {
-	bool alive[PIDS + 1];
-	struct model_page pages[PIDS + 1][PAGES];
-};
-
-static void model_apply(struct model *m, const struct event *e)
-{
-	switch (e->kind) {
-	case EVENT_MAP:
-		for (uint64_t i = e->start; i < e->end; i++)
-			m->pages[e->pid][i] = (struct model_page){ e->inode,
-				(int64_t)e->offset - (int64_t)e->start };
-		break;
-	case EVENT_EXEC:
-		memset(m->pages[e->pid], 0, sizeof(m->pages[e->pid]));
-		break;
-	case EVENT_FORK:
-		m->alive[e->pid] = true;
-		memcpy(m->pages[e->pid], m->pages[e->ppid], sizeof(m->pages[0]));
-		break;
-	case EVENT_EXIT:
-		m->alive[e->pid] = false;
-		break;
-	}
-}
-
-static uint64_t random_state;
-static uint64_t rnd(uint64_t n)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (random_state >> 11) % n;
-}
-
-/* A story that can happen: pid 1 lives throughout; times are 10 ms apart in seconds' steps on
- * reuse. */
-static void make_story(struct event *events)
-{
-	bool alive[PIDS + 1] = { [1] = true };
-	uint64_t time = 10 * SEC;
-
-	for (size_t i = 0; i < EVENTS; i++) {
-		struct event *e = &events[i];
-		uint32_t pid = 1 + (uint32_t)rnd(PIDS);
-
-		time += 1 + rnd(3);
-		*e = (struct event){ .pid = pid, .time = time };
-		if (!alive[pid]) {
-			do
-				e->ppid = 1 + (uint32_t)rnd(PIDS);
-			while (!alive[e->ppid]);
-			e->kind = EVENT_FORK;
-			alive[pid] = true;
-		} else if (pid != 1 && rnd(8) == 0) {
-			e->kind = EVENT_EXIT;
-			alive[pid] = false;
-			time += 2 * SEC;
-		} else if (rnd(10) == 0) {
-			e->kind = EVENT_EXEC;
-		} else {
-			e->kind = EVENT_MAP;
-			e->start = rnd(PAGES - 1);
-			e->end = e->start + 1 + rnd(MIN((uint64_t)8, PAGES - e->start));
-			e->inode = 1 + rnd(FILES);
-			/* No two alike: what is told again is not news. */
-			e->offset = 100 * i;
-		}
-	}
-}
-
-static void tell(const struct event *e)
-{
-	switch (e->kind) {
-	case EVENT_MAP:
-		map(e->pid, (e->start + 1) << 12, (e->end + 1) << 12, e->offset << 12, e->inode,
-			e->time);
-		break;
-	case EVENT_EXEC:
-		exec_at(e->pid, e->time);
-		break;
-	case EVENT_FORK:
-		fork_at(e->pid, e->ppid, e->time);
-		break;
-	case EVENT_EXIT:
-		exit_at(e->pid, e->time);
-		break;
-	}
-}
-
-static void compare(const struct model *m, uint64_t time, uint64_t seed)
-{
-	for (uint32_t pid = 1; pid <= PIDS; pid++)
-		for (uint64_t page = 0; m->alive[pid] && page < PAGES; page++) {
-			const struct model_page *want = &m->pages[pid][page];
-			uint64_t offset = 0;
-			uint64_t got = inode_at(pid, (page + 1) << 12, time, &offset);
-
-			if (got != want->inode ||
-				(got != 0 && offset != (uint64_t)((int64_t)page + want->bias)
-							       << 12))
-				fail_msg("seed %" PRIu64 " pid %u page %" PRIu64 " time %" PRIu64
-					 ": inode %" PRIu64 ", not %" PRIu64,
-					seed, pid, page, time, got, want->inode);
-		}
-}
-
-/* `late`: each event may be told after up to that many that follow it and are of the same life. */
-static void replay_against_model(uint64_t seed, size_t late)
-{
-	struct event events[EVENTS], told[EVENTS];
-	struct model m = { .alive = { [1] = true } };
-
-	random_state = seed * 0x9e3779b97f4a7c15ULL + 1;
-	make_story(events);
-	memcpy(told, events, sizeof(told));
-	for (size_t i = 0; late > 0 && i + 1 < EVENTS; i++) {
-		size_t j = i + rnd(MIN(late, EVENTS - 1 - i) + 1);
-		bool mappings = true;
-
-		/* Only what a life does between its fork and its exit changes places. */
-		for (size_t k = i; k <= j; k++)
-			mappings &= told[k].kind == EVENT_MAP || told[k].kind == EVENT_EXEC;
-		if (!mappings)
-			continue;
-		struct event moved = told[i];
-		memmove(&told[i], &told[i + 1], (j - i) * sizeof(moved));
-		told[j] = moved;
-	}
-	/* Pid 1 is there from the beginning. */
-	fork_at(1, 0, 9 * SEC);
-	for (size_t i = 0; i < EVENTS; i++)
-		tell(&told[i]);
-	for (size_t i = 0; i < EVENTS; i++) {
-		model_apply(&m, &events[i]);
-		if (i + 1 == EVENTS || events[i + 1].time > events[i].time)
-			compare(&m, events[i].time, seed);
-	}
-	for (uint64_t inode = 1; inode <= FILES; inode++) {
-		uint32_t users = 0;
-
-		for (uint32_t pid = 1; pid <= PIDS; pid++)
-			for (uint64_t page = 0; page < PAGES; page++)
-				if (m.alive[pid] && m.pages[pid][page].inode == inode) {
-					users++;
-					break;
-				}
-		assert_int_equal(users_of(inode), users);
-	}
-}
-
-static void random_lives_are_as_the_model_has_them(void **state)
-{
-	for (uint64_t seed = 1; seed <= 400; seed++) {
-		replay_against_model(seed, 0);
-		teardown(state);
-		assert_int_equal(setup(state), 0);
-	}
-}
-
-static void the_order_of_arrival_makes_no_difference(void **state)
-{
-	for (uint64_t seed = 1; seed <= 400; seed++) {
-		replay_against_model(seed, 4);
-		teardown(state);
-		assert_int_equal(setup(state), 0);
-	}
-}
-
-/* ---- runtimes ---- */
-
-static void interpreters_are_recognised_with_their_switch(void **state)
-{
-	(void)state;
-	static const char perf[] = "python3\0-X\0perf\0x.py";
-
-	assert_string_equal(process_runtime("/usr/bin/python3.11", "", 0).name, "cpython");
-	assert_non_null(strstr(process_runtime("/usr/bin/python3.11", "", 0).hint, "-X perf"));
-	assert_string_equal(process_runtime("/usr/bin/python3.12", perf, sizeof(perf)).hint, "");
-	assert_string_equal(process_runtime("/usr/bin/node", "", 0).name, "node");
-	assert_non_null(strstr(process_runtime("/usr/bin/node", "", 0).hint, "--perf-basic-prof"));
-	assert_string_equal(process_runtime("/opt/jdk/bin/java", "", 0).name, "jvm");
-	assert_string_equal(process_runtime("/usr/bin/pythonista", "", 0).name, "");
-	assert_string_equal(process_runtime("/bin/bash", "", 0).name, "");
-	assert_string_equal(process_runtime("", "", 0).hint, "");
-}
-
 /* Who asks for a process wants its grandchildren too, long after the child between has gone. */
 static void a_parent_is_known_as_long_as_its_children(void **state)
 {
@@ -624,6 +344,24 @@ static void a_parent_is_known_as_long_as_its_children(void **state)
 		process_table_expire(table, 2 * late, 100);
 	assert_null(process_table_find(table, 13, late - 1, false));
 	assert_null(process_table_find(table, 12, 25, false));
+}
+
+/* ---- runtimes ---- */
+
+static void interpreters_are_recognised_with_their_switch(void **state)
+{
+	(void)state;
+	static const char perf[] = "python3\0-X\0perf\0x.py";
+
+	assert_string_equal(process_runtime("/usr/bin/python3.11", "", 0).name, "cpython");
+	assert_non_null(strstr(process_runtime("/usr/bin/python3.11", "", 0).hint, "-X perf"));
+	assert_string_equal(process_runtime("/usr/bin/python3.12", perf, sizeof(perf)).hint, "");
+	assert_string_equal(process_runtime("/usr/bin/node", "", 0).name, "node");
+	assert_non_null(strstr(process_runtime("/usr/bin/node", "", 0).hint, "--perf-basic-prof"));
+	assert_string_equal(process_runtime("/opt/jdk/bin/java", "", 0).name, "jvm");
+	assert_string_equal(process_runtime("/usr/bin/pythonista", "", 0).name, "");
+	assert_string_equal(process_runtime("/bin/bash", "", 0).name, "");
+	assert_string_equal(process_runtime("", "", 0).hint, "");
 }
 
 int main(void)
@@ -650,8 +388,6 @@ int main(void)
 		T(the_same_mapping_told_twice_changes_nothing),
 		T(a_full_table_makes_room_from_the_ended),
 		T(a_parent_is_known_as_long_as_its_children),
-		T(random_lives_are_as_the_model_has_them),
-		T(the_order_of_arrival_makes_no_difference),
 		T(interpreters_are_recognised_with_their_switch),
 	};
 
