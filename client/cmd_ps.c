@@ -55,8 +55,8 @@ static int print_json(const struct ps_options *o, const Profd__V1__ListReply *re
 	processes = json_array();
 	for (size_t i = 0; i < reply->n_processes; i++)
 		json_array_append_new(processes, process_json(reply->processes[i]));
-	return show_json(
-		json_pack("{s:o, s:o}", "attachments", attachments, "processes", processes));
+	return show_json(json_pack("{s:o, s:o, s:I}", "attachments", attachments, "processes",
+		processes, "left_out", (json_int_t)reply->processes_left_out));
 }
 
 static int print_attachments(const Profd__V1__ListReply *reply)
@@ -124,6 +124,9 @@ static int print_processes(const Profd__V1__ListReply *reply)
 		show_cell(&t, "%s", p->exe);
 	}
 	r = show_table_print(&t);
+	if (r == 0 && reply->processes_left_out)
+		fprintf(stderr, "note: %u more processes are not listed\n",
+			reply->processes_left_out);
 	if (r == 0)
 		print_hints(reply);
 	return r;

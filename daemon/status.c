@@ -45,8 +45,10 @@ const char *truncate_text(enum truncate_reason reason)
 
 /* ---- a message out of an arena, so that a reply of many small parts has one owner ---- */
 
+#define MAX_PARTS 24576
+
 struct arena {
-	void *parts[8192];
+	void *parts[MAX_PARTS];
 	size_t n;
 	bool failed;
 };
@@ -338,6 +340,7 @@ Profd__V1__Attachment *attachment_message(struct profd *p, const struct attachme
 }
 
 #define MAX_LISTED 4096
+_Static_assert(MAX_PARTS > 5 * MAX_LISTED, "a process is at most four parts");
 
 struct listing {
 	struct pending pending;
@@ -349,7 +352,7 @@ struct listing {
 };
 
 static void list_send(struct profd *p, struct ipc_request *r, Profd__V1__ProcessInfo **processes,
-	size_t n_processes)
+	size_t n_processes, size_t left_out)
 {
 	const struct peer *peer = ipc_request_peer(r);
 	Profd__V1__Attachment *all[LIMIT_ATTACHMENTS];
@@ -367,6 +370,7 @@ static void list_send(struct profd *p, struct ipc_request *r, Profd__V1__Process
 	body.attachments = all;
 	body.processes = processes;
 	body.n_processes = n_processes;
+	body.processes_left_out = (uint32_t)left_out;
 	reply.body_case = PROFD__V1__REPLY__BODY_LIST;
 	reply.list = &body;
 	ipc_request_reply(r, &reply, -1);
@@ -430,7 +434,7 @@ static void on_listed(void *userdata, int error)
 		ipc_request_fail(l->request, &e);
 	} else if (l->request) {
 		ipc_request_set_userdata(l->request, NULL);
-		list_send(l->profd, l->request, l->processes, l->n);
+		list_send(l->profd, l->request, l->processes, l->n, l->left_out);
 	}
 	arena_free(l->arena);
 	free(l);
@@ -447,7 +451,7 @@ void list_reply(struct profd *p, struct ipc_request *r, bool all)
 {
 	struct error error = ERROR_INIT;
 	if (!all) {
-		list_send(p, r, NULL, 0);
+		list_send(p, r, NULL, 0, 0);
 		return;
 	}
 	struct listing *l = calloc(1, sizeof(*l));

@@ -307,6 +307,66 @@ def test_a_file_system_that_stops_answering(bench):
             subprocess.run(["umount", "-l", mount], capture_output=True)
 
 
+RELUCTANT = """
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	/* Whoever reads the second page of the command line waits for an answer of ours. */
+	uintptr_t page = ((uintptr_t)argv[1] + 4095) & ~4095UL;
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register all = { .range = { page, 4096 }, .mode = UFFDIO_REGISTER_MODE_MISSING };
+	time_t end = time(0) + 60;
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &all) ||
+		madvise((void *)page, 4096, MADV_DONTNEED)) {
+		perror("userfaultfd");
+		return 77;
+	}
+	puts("mute");
+	fflush(stdout);
+	while (time(0) < end) {
+		static volatile unsigned long sink;
+		for (int i = 0; i < 1000000; i++)
+			sink += i;
+	}
+	return argc;
+}
+"""
+
+
+def test_a_command_line_that_is_never_read(bench):
+    """Processes that hold up whoever reads their memory: others are found, attached, listed and dumped."""
+    program = compile_c(bench, "reluctant", RELUCTANT, "-O1", "-fno-omit-frame-pointer")
+    daemon = bench.daemon()
+    other = burner(bench)
+    mute = []
+    for _ in range(3):
+        mute.append(bench.start(program, "x" * 65536, stdout=subprocess.PIPE, text=True))
+        if mute[-1].stdout.readline() != "mute\n":
+            raise lib.Skip("no userfaultfd here")
+    bench.ok(daemon, "attach", "--all", "-F", 499, timeout=60)
+    time.sleep(1.5)
+    healthy(bench, daemon, other)
+    listed = {p["pid"] for p in json.loads(bench.ok(daemon, "ps", "--all", "--json", timeout=60).out)["processes"]}
+    check({other.pid, os.getpid()} <= listed, "others are not listed")
+    late = burner(bench)
+    bench.ok(daemon, "attach", "--pid", late.pid, "-F", 997, timeout=60)
+    time.sleep(0.7)
+    healthy(bench, daemon, late)
+    pids = {s[2]["pid"] for s in dump(bench, daemon, "--all")}
+    check({str(c.pid) for c in [other, late, *mute]} <= pids, "samples of one are missing")
+    print("   ", json.loads(bench.ok(daemon, "status", "--json").out)["state"])
+
+
 # ---- perf maps ----
 
 JITTER = """

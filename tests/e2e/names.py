@@ -60,7 +60,7 @@ def test_node(bench):
         f.write(JS)
     path = bench.path("named.pb.gz")
     child = bench.start("node", "--perf-basic-prof", "--no-turbo-inlining", "--interpreted-frames-native-stack",
-                        bench.path("hot.js"))
+                        bench.path("hot.js"), cwd=bench.dir)
     bench.cleanup.append(f"/tmp/perf-{child.pid}.map")
     bench.ok(daemon, "attach", "-F", 997, "--pid", child.pid)
     child.wait()
