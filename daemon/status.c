@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "profd.h"
 #include "service/cost.h"
 
@@ -72,7 +73,10 @@ static void *arena_zeroed(struct arena *a, size_t n, size_t size)
 static char *arena_text(struct arena *a, const char *text)
 {
 	char *copy = arena_take(a, strdup(text));
-	return copy ? copy : (char *)"";
+	if (!copy)
+		return (char *)"";
+	text_make_utf8(copy);
+	return copy;
 }
 
 static void arena_free(struct arena *a)
@@ -336,6 +340,7 @@ Profd__V1__Attachment *attachment_message(struct profd *p, const struct attachme
 		profd__v1__attachment__free_unpacked(m, NULL);
 		return NULL;
 	}
+	text_make_utf8(m->target);
 	return m;
 }
 

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "collect/snapshot.h"
 #include "profile/pprof.h"
 
@@ -84,16 +85,34 @@ static int map_sections(struct encoder *e, const void *snapshot, size_t size)
 	return 0;
 }
 
-static int text(struct encoder *e, uint32_t offset, uint32_t *ret)
+/* As it may stand in a profile. What targets call things is any bytes. */
+static int utf8_at(const struct encoder *e, uint32_t offset, const char **ret, char **ret_mended)
 {
 	const struct section *t = &e->sections[SNAPSHOT_TEXT];
-	uint32_t slot = offset % CACHED_TEXTS;
 
 	if (offset >= t->n)
 		return -EBADMSG;
+	*ret = (const char *)t->data + offset;
+	if (text_is_utf8(*ret))
+		return 0;
+	*ret_mended = strdup(*ret);
+	if (!*ret_mended)
+		return -ENOMEM;
+	text_make_utf8(*ret_mended);
+	*ret = *ret_mended;
+	return 0;
+}
+
+static int text(struct encoder *e, uint32_t offset, uint32_t *ret)
+{
+	uint32_t slot = offset % CACHED_TEXTS;
+
 	if (e->texts[slot].offset != offset) {
-		int r = profile_add_string(
-			e->profile, (const char *)t->data + offset, &e->texts[slot].string);
+		_cleanup_free_ char *mended = NULL;
+		const char *s;
+		int r = utf8_at(e, offset, &s, &mended);
+		if (r >= 0)
+			r = profile_add_string(e->profile, s, &e->texts[slot].string);
 		if (r < 0)
 			return r;
 		e->texts[slot].offset = offset;
@@ -130,8 +149,11 @@ static int build_head(struct encoder *e, const struct snapshot_header *h)
 	p->duration_nanos = h->duration_nanos;
 	const uint32_t *comments = e->sections[SNAPSHOT_COMMENTS].data;
 	for (size_t i = 0; i < e->sections[SNAPSHOT_COMMENTS].n && r >= 0; i++) {
-		const char *comment = text_at(e, comments[i]);
-		r = comment ? profile_add_comment(p, "%s", comment) : -EBADMSG;
+		_cleanup_free_ char *mended = NULL;
+		const char *comment;
+		r = utf8_at(e, comments[i], &comment, &mended);
+		if (r >= 0)
+			r = profile_add_comment(p, "%s", comment);
 	}
 	return r;
 }

@@ -56,6 +56,34 @@ size_t text_char(const char *s, size_t n, bool *ret_printable)
 	return length;
 }
 
+/* The first byte of n that begins no character; s + n where each does. */
+static char *text_invalid(const char *s, size_t n)
+{
+	while (n > 0) {
+		bool printable;
+		size_t length = text_char(s, n, &printable);
+
+		if (length == 1 && (unsigned char)*s >= 0x80)
+			break;
+		s += length;
+		n -= length;
+	}
+	return (char *)s;
+}
+
+bool text_is_utf8(const char *s)
+{
+	return *text_invalid(s, strlen(s)) == '\0';
+}
+
+void text_make_utf8(char *s)
+{
+	const char *end = s + strlen(s);
+
+	while ((s = text_invalid(s, (size_t)(end - s))) < end)
+		*s++ = '?';
+}
+
 const char *io_printable(const char *s, char *out, size_t n)
 {
 	size_t left = strlen(s), used = 0;

@@ -14,4 +14,9 @@
  */
 size_t text_char(const char *s, size_t n, bool *ret_printable);
 
+/* Protocol buffers' strings are UTF-8, and strict readers refuse a whole message for one byte. */
+bool text_is_utf8(const char *s);
+/* Each byte that belongs to no character becomes '?'. */
+void text_make_utf8(char *s);
+
 #endif

@@ -576,6 +576,7 @@ def test_names_full_of_control_characters(bench):
     check_equal(raw_controls(r.err), [], "of dump")
     comms = {s[2].get("thread") for s in bench.profile(path).samples}
     check(len(comms) >= 6, f"names {comms}")
+    check(not any("\ufffd" in c for c in comms if c), f"a string of the profile is not UTF-8: {comms}")
     outputs = {"ps": bench.ok(daemon, "ps"), "ps --all": bench.ok(daemon, "ps", "--all"),
                "status": bench.ok(daemon, "status"),
                "report": bench.ok(None, "report", path, "--top", "--no-pager"),

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/text.h"
 
 static void assert_shown(const char *text, const char *expected)
 {
@@ -174,12 +175,25 @@ static void a_long_line_is_cut_and_still_ends(void **state)
 	assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
 }
 
+static void bytes_of_no_character_are_replaced_and_the_rest_stays(void **state)
+{
+	char mixed[] = "a\xc3\xa9\xff\x1b\xe2\x82z\xc0\xaf\xf0\x9f\x92\xa9\xed\xa0\x80\xf0";
+
+	(void)state;
+	assert_false(text_is_utf8(mixed));
+	text_make_utf8(mixed);
+	assert_string_equal(mixed, "a\xc3\xa9?\x1b??z??\xf0\x9f\x92\xa9????");
+	assert_true(text_is_utf8(mixed));
+	assert_true(text_is_utf8(""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_text_is_shown_as_it_is),
 		cmocka_unit_test(nothing_that_moves_the_cursor_is_shown),
 		cmocka_unit_test(invalid_utf8_is_not_shown),
+		cmocka_unit_test(bytes_of_no_character_are_replaced_and_the_rest_stays),
 		cmocka_unit_test(text_is_cut_between_characters),
 		cmocka_unit_test(the_first_error_is_kept),
 		cmocka_unit_test(an_error_is_one_safe_line),
