@@ -37,9 +37,12 @@ enum unwind_cfa {
 	UNWIND_CFA_END = 6,	/* first frame of a thread */
 	UNWIND_CFA_UNKNOWN = 7, /* cannot be followed; cfa_offset is an enum unwind_unknown */
 	UNWIND_CFA_DEREF_RSP = 8, /* *(rsp + inner) + outer */
-	/* A function of Go's runtime that moves to another stack. rbp is that of its caller, so a
-	 * frame pointer step from here leaves out the caller and goes on behind it. */
+	/* A function of Go's runtime that moves to another stack and keeps rbp: rbp + 16, as by a
+	 * frame pointer, but the CFA may be anywhere: it is not compared with rsp. */
 	UNWIND_CFA_SWITCH = 9,
+	/* The same without a frame of its own: rbp is that of a caller, and what is between is left
+	 * out. */
+	UNWIND_CFA_SWITCH_SKIP = 10,
 	/* Good in leaf frames only, as the registers of others are not known. The low four bits are
 	 * the DWARF number of the register. */
 	UNWIND_CFA_LEAF = 0x10,	      /* register + cfa_offset */

@@ -81,20 +81,23 @@ bool pcsp_range(const struct pclntab *t, uint64_t index, uint64_t *ret_start, ui
 	return true;
 }
 
-/* Functions that end a stack; the flag says so since 1.17. mcall never has it, but what runs on top
- * of it is the scheduler, which no goroutine called. */
-static bool ends_stack(const struct pclntab *t, uint64_t record)
+/* What ends a stack also where the flag is not there (1.16), or never is: on top of mcall runs the
+ * scheduler, which no goroutine called. */
+static const char *const ends[] = { "runtime.mcall", "runtime.goexit", "runtime.mstart",
+	"runtime.rt0_go", "_rt0_amd64_linux", "_rt0_amd64" };
+/* Go's own unwinder stops at its signal handler; its caller is the trampoline. */
+static const char *const handlers[] = { "runtime.sigtramp", "runtime.cgoSigtramp" };
+
+static bool is_named(const struct pclntab *t, uint64_t record, const char *const *names, size_t n)
 {
-	static const char *const names[] = { "runtime.mcall", "runtime.goexit", "runtime.mstart",
-		"runtime.rt0_go", "_rt0_amd64_linux", "_rt0_amd64" };
 	uint64_t at = t->names + get(t, record + layouts[t->version].name, 4);
 
 	if (at >= t->bytes.n)
 		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		size_t n = strlen(names[i]) + 1;
+	for (size_t i = 0; i < n; i++) {
+		size_t length = strlen(names[i]) + 1;
 
-		if (n <= t->bytes.n - at && memcmp(t->bytes.data + at, names[i], n) == 0)
+		if (length <= t->bytes.n - at && memcmp(t->bytes.data + at, names[i], length) == 0)
 			return true;
 	}
 	return false;
@@ -121,7 +124,8 @@ static bool find_function(
 	if (f.record > t->bytes.n || l->size > t->bytes.n - f.record)
 		return false;
 	flags = l->flag ? (uint8_t)get(t, f.record + l->flag, 1) : 0;
-	f.is_top = (flags & FLAG_TOP) || ends_stack(t, f.record);
+	f.is_top = is_named(t, f.record, ends, ARRAY_SIZE(ends)) ||
+		   ((flags & FLAG_TOP) && !is_named(t, f.record, handlers, ARRAY_SIZE(handlers)));
 	f.writes_sp = flags & FLAG_WRITES_SP;
 	f.code = elf_at_vaddr(t->elf, f.start, &f.code_n);
 	if (!f.code)
@@ -223,7 +227,7 @@ static int put_switching(struct run *u, uint64_t from, uint64_t to, int32_t dept
 	int r;
 
 	if (!p->saves || !p->moved)
-		return put(u, from, UNWIND_CFA_SWITCH, 0, UNWIND_BP_SAME);
+		return put(u, from, UNWIND_CFA_SWITCH_SKIP, 16, UNWIND_BP_AT_CFA);
 	if (from < p->saved) {
 		r = put(u, from, UNWIND_CFA_RSP, depth + 8, UNWIND_BP_SAME);
 		if (r < 0)
@@ -236,7 +240,7 @@ static int put_switching(struct run *u, uint64_t from, uint64_t to, int32_t dept
 	}
 	if (p->framed >= to)
 		return 0;
-	r = put(u, MAX(from, p->framed), UNWIND_CFA_RBP, 16, UNWIND_BP_AT_CFA);
+	r = put(u, MAX(from, p->framed), UNWIND_CFA_SWITCH, 16, UNWIND_BP_AT_CFA);
 	if (r == 0 && depth >= 8)
 		restored = epilogue(u->f, to, depth);
 	if (r == 0 && restored < to && restored > p->framed)
@@ -244,8 +248,10 @@ static int put_switching(struct run *u, uint64_t from, uint64_t to, int32_t dept
 	return r;
 }
 
-/* The stack pointer is `depth` bytes below the return address in [from, to). */
-static int put_segment(struct run *u, uint64_t from, uint64_t to, int32_t depth)
+/* The stack pointer is `depth` bytes below the return address in [from, to); is_last: up to the
+ * end.
+ */
+static int put_segment(struct run *u, uint64_t from, uint64_t to, int32_t depth, bool is_last)
 {
 	const struct function *f = u->f;
 	int r;
@@ -256,7 +262,8 @@ static int put_segment(struct run *u, uint64_t from, uint64_t to, int32_t depth)
 				.cfa = UNWIND_CFA_UNKNOWN, .cfa_offset = UNWIND_UNKNOWN_RANGE });
 	if (depth > 0 && !u->known)
 		read_prologue(u, from, depth);
-	if (f->writes_sp && (depth > 0 || !u->known))
+	/* Before a function has its frame it has not moved. */
+	if (f->writes_sp && (depth > 0 || (!u->known && is_last)))
 		return put_switching(u, from, to, depth);
 	if (depth == 0)
 		return put(u, from, UNWIND_CFA_RSP, 8, UNWIND_BP_SAME);
@@ -278,6 +285,7 @@ int pcsp_run(const struct pclntab *t, uint64_t index, uint64_t end, pcsp_row_fn 
 	uint32_t depth = UINT32_MAX, offset;
 	struct function f;
 	uint64_t pc, step;
+	bool is_last;
 	int error;
 
 	if (!find_function(t, index, end, &f))
@@ -300,7 +308,8 @@ int pcsp_run(const struct pclntab *t, uint64_t index, uint64_t end, pcsp_row_fn 
 		if (r.bad || step == 0)
 			break;
 		step = MIN(step, f.end - pc);
-		error = put_segment(&u, pc, pc + step, (int32_t)depth);
+		is_last = step == f.end - pc || (reader_left(&r) > 0 && *r.at == 0);
+		error = put_segment(&u, pc, pc + step, (int32_t)depth, is_last);
 		if (error < 0)
 			return error;
 	}

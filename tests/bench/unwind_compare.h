@@ -271,7 +271,8 @@ static enum verdict compare_at(struct comparison *c, uint64_t pc, Dwarf_Frame *f
 	}
 	if (rule->cfa == UNWIND_CFA_NONE)
 		return NOT_IN_TABLE;
-	if (rule->cfa == UNWIND_CFA_UNKNOWN || rule->cfa == UNWIND_CFA_SWITCH)
+	if (rule->cfa == UNWIND_CFA_UNKNOWN || rule->cfa == UNWIND_CFA_SWITCH ||
+		rule->cfa == UNWIND_CFA_SWITCH_SKIP)
 		return UNKNOWN;
 	if (!libdw_follow(frame, &g, &theirs))
 		return LIBDW_FAILS;

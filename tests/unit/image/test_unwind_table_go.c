@@ -168,6 +168,9 @@ static void the_first_frames_end_a_stack(void **state)
 	assert_int_equal(run("main.top", 1, CODE(OLD), old_depths, &s), 0);
 	assert_int_equal(s.n, 1);
 	row(&s, 0, 0, UNWIND_CFA_END, 0, UNWIND_BP_SAME);
+	/* But a signal handler was not called by nobody. */
+	assert_int_equal(run("runtime.sigtramp", 1, CODE(OLD), old_depths, &s), 0);
+	row(&s, 0, 0, UNWIND_CFA_RSP, 8, UNWIND_BP_SAME);
 	assert_int_equal(run("runtime.mcall", 2, CODE(OLD), old_depths, &s), 0);
 	row(&s, 0, 0, UNWIND_CFA_END, 0, UNWIND_BP_SAME);
 	assert_int_equal(run("runtime.mcall2", 0, CODE(OLD), old_depths, &s), 0);
@@ -181,12 +184,14 @@ static void code_that_moves_the_stack_goes_by_its_frame_pointer(void **state)
 
 	(void)state;
 	assert_int_equal(run("runtime.systemstack", 2, CODE("\x90\xc3"), none, &s), 0);
-	row(&s, 0, 0, UNWIND_CFA_SWITCH, 0, UNWIND_BP_SAME);
+	row(&s, 0, 0, UNWIND_CFA_SWITCH_SKIP, 16, UNWIND_BP_AT_CFA);
 
 	assert_int_equal(run("runtime.nanotime1", 2, CODE(OLD), old_depths, &s), 0);
+	assert_int_equal(s.n, 6);
+	row(&s, s.n - 6, 0, UNWIND_CFA_RSP, 8, UNWIND_BP_SAME);
 	row(&s, s.n - 5, 4, UNWIND_CFA_RSP, 32, UNWIND_BP_SAME);
 	row(&s, s.n - 4, 9, UNWIND_CFA_RSP, 32, UNWIND_BP_AT_CFA);
-	row(&s, s.n - 3, 14, UNWIND_CFA_RBP, 16, UNWIND_BP_AT_CFA);
+	row(&s, s.n - 3, 14, UNWIND_CFA_SWITCH, 16, UNWIND_BP_AT_CFA);
 	row(&s, s.n - 2, 20, UNWIND_CFA_RSP, 32, UNWIND_BP_SAME);
 	row(&s, s.n - 1, 24, UNWIND_CFA_RSP, 8, UNWIND_BP_SAME);
 }
