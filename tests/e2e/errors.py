@@ -207,10 +207,14 @@ def test_attach_becomes_the_daemon(bench):
     front = subprocess.Popen([bench.profd, "attach", "--pid", str(burner.pid), "-F", "499",
                               "--socket", where], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                              text=True, cwd=bench.dir)
-    lib.wait_until(lambda: os.path.exists(where), 20, "the socket")
+    env = dict(os.environ, PROFD_SOCKET=where)
+
+    def attached():
+        ps = subprocess.run([bench.profctl_path, "ps"], env=env, capture_output=True, text=True)
+        return str(burner.pid) in ps.stdout
+    lib.wait_until(attached, 30, "attaching")
     time.sleep(1.5)
     path = bench.path("p.pb.gz")
-    env = dict(os.environ, PROFD_SOCKET=where)
     r = subprocess.run([bench.profctl_path, "dump", "--type", "cpu", "-o", path], env=env,
                        capture_output=True, text=True)
     check_equal(r.returncode, 0, r.stderr)
