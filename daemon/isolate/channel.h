@@ -15,8 +15,8 @@
 #define CHANNEL_FD 3 /* of a helper */
 
 enum channel_flag {
-	CHANNEL_LAST = 1
-}; /* the helper ends after this reply: it has used its CPU time */
+	CHANNEL_LAST = 1, /* the helper ends after this reply: it has used its CPU time */
+};
 
 struct channel_frame {
 	uint64_t job;

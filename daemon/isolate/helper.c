@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the pools: which process has which job, what waits, what has overstayed. Runs in the daemon
- * and never blocks: jobs are sent without waiting, replies are read when they are there, the dead
- * are reaped when their pidfd says so.
+ * Owns the pools: which process has which job and what has overstayed; what waits is job.c's. Runs
+ * in the daemon and never blocks: jobs are sent without waiting, replies are read when they are
+ * there, the dead are reaped when their pidfd says so.
  *
  * Invariants: a job is in the queue, with one process, or done. BUSY + STUCK <= LIMIT_HELPER_STUCK,
  * so that even if all that are busy hang, no more than that many are stuck. Callbacks are the last
@@ -12,7 +12,6 @@
 #include "isolate/helper.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,9 +23,7 @@
 
 #define START_DEADLINE_MS 10000U /* exec and sandbox, on a loaded machine */
 #define END_GRACE_MS	  1000U	 /* killed or told to end, and still there: stuck */
-#define QUEUE_BYTES	  (64 * MIB)
-#define QUEUE_FDS	  1024U
-#define JOB_TRIES	  2U /* a process that died idle is not the job's fault */
+#define JOB_TRIES	  2U	 /* a process that died idle is not the job's fault */
 #define BACKOFF_MIN_MS	  100U
 #define BACKOFF_MAX_MS	  10000U
 #define START_FAILURES	  3U  /* in a row, then waiting jobs are answered */
@@ -38,9 +35,7 @@ struct helper_pool {
 	struct helper_process *processes;
 	unsigned n_state[HELPER_STUCK + 1];
 
-	struct helper_job *first, **last;
-	unsigned n_queued;
-	size_t queued_bytes, queued_fds;
+	struct job_queue queue;
 	uint64_t next_id;
 
 	sd_event_source *on_work;  /* something can be handed over or answered */
@@ -76,52 +71,11 @@ static void wake(struct helper_pool *p)
 		(void)sd_event_source_set_enabled(p->on_work, SD_EVENT_ONESHOT);
 }
 
-/* ---- the queue ---- */
-
-static void queue_push(struct helper_pool *p, struct helper_job *j)
-{
-	j->next = NULL;
-	*p->last = j;
-	p->last = &j->next;
-	p->n_queued++;
-	p->queued_bytes += j->n;
-	p->queued_fds += j->n_fds;
-}
-
-static struct helper_job *queue_take(struct helper_pool *p, struct helper_job **at)
-{
-	struct helper_job *j = *at;
-
-	*at = j->next;
-	if (p->last == &j->next)
-		p->last = at;
-	j->next = NULL;
-	p->n_queued--;
-	p->queued_bytes -= j->n;
-	p->queued_fds -= j->n_fds;
-	return j;
-}
-
-static void queue_put_back(struct helper_pool *p, struct helper_job *j)
-{
-	j->next = p->first;
-	if (!p->first)
-		p->last = &j->next;
-	p->first = j;
-	p->n_queued++;
-	p->queued_bytes += j->n;
-	p->queued_fds += j->n_fds;
-}
-
 /* Answers what waits now; what the callbacks submit meanwhile is left. */
 static void queue_fail(struct helper_pool *p, int error)
 {
-	struct helper_job *jobs = p->first;
+	struct helper_job *jobs = job_queue_take_all(&p->queue);
 
-	p->first = NULL;
-	p->last = &p->first;
-	p->n_queued = 0;
-	p->queued_bytes = p->queued_fds = 0;
 	while (jobs) {
 		struct helper_job *j = jobs;
 
@@ -344,13 +298,11 @@ static void hand_over(struct helper_process *process, struct helper_job *job)
 		helper_process_set_timer(process, p->options.deadline_ms);
 		return;
 	}
-	if (job->tries < JOB_TRIES) {
-		queue_put_back(p, job);
-		process_failed(process, -EPIPE);
-	} else {
+	if (job->tries < JOB_TRIES)
+		job_queue_put_back(&p->queue, job);
+	else
 		process->job = job;
-		process_failed(process, -EPIPE);
-	}
+	process_failed(process, -EPIPE);
 }
 
 static bool may_start(const struct helper_pool *p)
@@ -362,7 +314,7 @@ static bool may_start(const struct helper_pool *p)
 
 static unsigned wanted(const struct helper_pool *p)
 {
-	return p->n_queued + (p->ahead ? 1 : 0);
+	return p->queue.n + (p->ahead ? 1 : 0);
 }
 
 static int on_work(sd_event_source *s, void *userdata)
@@ -370,13 +322,13 @@ static int on_work(sd_event_source *s, void *userdata)
 	struct helper_pool *p = userdata;
 
 	(void)s;
-	while (p->first &&
+	while (p->queue.first &&
 		p->n_state[HELPER_BUSY] + p->n_state[HELPER_STUCK] < LIMIT_HELPER_STUCK) {
 		struct helper_process *idle = find_idle(p);
 
 		if (!idle)
 			break;
-		hand_over(idle, queue_take(p, &p->first));
+		hand_over(idle, job_queue_take(&p->queue));
 	}
 	while (p->n_state[HELPER_STARTING] + p->n_state[HELPER_IDLE] < wanted(p) && may_start(p))
 		process_start(p);
@@ -415,7 +367,7 @@ int helper_pool_new(struct helper_pool **ret, sd_event *event, const struct help
 		return -ENOMEM;
 	p->options = *options;
 	p->event = sd_event_ref(event);
-	p->last = &p->first;
+	job_queue_init(&p->queue);
 	r = sd_event_add_defer(event, &p->on_work, on_work, p);
 	if (r < 0)
 		return r;
@@ -456,7 +408,7 @@ struct helper_pool *helper_pool_free(struct helper_pool *p)
 	for (struct helper_process *i = p->processes; i; i = i->next) {
 		helper_process_kill(i);
 		if (i->job)
-			queue_put_back(p, TAKE_PTR(i->job));
+			job_queue_put_back(&p->queue, TAKE_PTR(i->job));
 	}
 	queue_fail(p, -ECANCELED);
 	reap_all(p);
@@ -473,22 +425,6 @@ struct helper_pool *helper_pool_free(struct helper_pool *p)
 	return NULL;
 }
 
-static int copy_job(struct helper_job *j, const void *req, size_t n, const int *fds, size_t n_fds)
-{
-	j->bytes = malloc(MAX(n, 1U));
-	if (!j->bytes)
-		return -ENOMEM;
-	if (n > 0)
-		memcpy(j->bytes, req, n);
-	j->n = n;
-	for (; j->n_fds < n_fds; j->n_fds++) {
-		j->fds[j->n_fds] = fcntl(fds[j->n_fds], F_DUPFD_CLOEXEC, CHANNEL_FD + 1);
-		if (j->fds[j->n_fds] < 0)
-			return errno == EMFILE ? -ENOBUFS : -errno;
-	}
-	return 0;
-}
-
 int helper_pool_submit(struct helper_pool *p, const void *req, size_t n, const int *fds,
 	size_t n_fds, helper_done_fn done, void *userdata, uint64_t *ret_id)
 {
@@ -499,13 +435,9 @@ int helper_pool_submit(struct helper_pool *p, const void *req, size_t n, const i
 		return -E2BIG;
 	if (p->closing || p->n_state[HELPER_STUCK] >= LIMIT_HELPER_STUCK)
 		return -EBUSY;
-	if (p->n_queued >= LIMIT_HELPER_QUEUE || p->queued_bytes + n > QUEUE_BYTES ||
-		p->queued_fds + n_fds > QUEUE_FDS)
+	if (!job_queue_has_room(&p->queue, n, n_fds))
 		return -ENOBUFS;
-	j = calloc(1, sizeof(*j));
-	if (!j)
-		return -ENOMEM;
-	r = copy_job(j, req, n, fds, n_fds);
+	r = helper_job_new(&j, req, n, fds, n_fds);
 	if (r < 0)
 		return r;
 	j->id = ++p->next_id;
@@ -513,7 +445,7 @@ int helper_pool_submit(struct helper_pool *p, const void *req, size_t n, const i
 	j->userdata = userdata;
 	if (ret_id)
 		*ret_id = j->id;
-	queue_push(p, TAKE_PTR(j));
+	job_queue_push(&p->queue, TAKE_PTR(j));
 	wake(p);
 	return 0;
 }
@@ -523,11 +455,7 @@ void helper_pool_cancel(struct helper_pool *p, uint64_t id)
 	for (struct helper_process *i = p->processes; i; i = i->next)
 		if (i->job && i->job->id == id)
 			i->job->done = NULL;
-	for (struct helper_job **j = &p->first; *j; j = &(*j)->next)
-		if ((*j)->id == id) {
-			helper_job_free(queue_take(p, j));
-			return;
-		}
+	helper_job_free(job_queue_take_id(&p->queue, id));
 }
 
 void helper_pool_get_stats(struct helper_pool *p, struct helper_stats *ret)
@@ -535,7 +463,7 @@ void helper_pool_get_stats(struct helper_pool *p, struct helper_stats *ret)
 	*ret = p->stats;
 	ret->running = n_live(p);
 	ret->stuck = p->n_state[HELPER_STUCK];
-	ret->queued = p->n_queued;
+	ret->queued = p->queue.n;
 	for (struct helper_process *i = p->processes; i; i = i->next) {
 		ret->cpu_ns += helper_process_cpu_ns(i);
 		if (i->state <= HELPER_BUSY)

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -18,25 +17,6 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "isolate/spawn.h"
-
-struct helper_job *helper_job_free(struct helper_job *j)
-{
-	if (!j)
-		return NULL;
-	for (size_t i = 0; i < j->n_fds; i++)
-		(void)close_fd(j->fds[i]);
-	free(j->bytes);
-	free(j);
-	return NULL;
-}
-
-void helper_job_finish(
-	struct helper_job *j, int error, const void *reply, size_t n, int *fds, size_t n_fds)
-{
-	if (j->done)
-		j->done(j->userdata, error, reply, n, fds, n_fds);
-	helper_job_free(j);
-}
 
 static int watch(struct helper_process *p, sd_event *event, const struct helper_events *events)
 {

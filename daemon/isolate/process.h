@@ -15,20 +15,9 @@
 #include <systemd/sd-event.h>
 #include "base/cleanup.h"
 #include "isolate/helper.h"
+#include "isolate/job.h"
 
 enum helper_state { HELPER_STARTING, HELPER_IDLE, HELPER_BUSY, HELPER_ENDING, HELPER_STUCK };
-
-struct helper_job {
-	struct helper_job *next;
-	uint64_t id;
-	void *bytes; /* owned */
-	size_t n;
-	int fds[8]; /* owned */
-	size_t n_fds;
-	unsigned tries;
-	helper_done_fn done; /* NULL: cancelled */
-	void *userdata;
-};
 
 struct helper_process {
 	struct helper_process *next;
@@ -39,12 +28,6 @@ struct helper_process {
 	sd_event_source *on_exit, *on_channel, *on_time; /* owned */
 	struct helper_job *job;				 /* owned, while BUSY */
 };
-
-struct helper_job *helper_job_free(struct helper_job *j);
-DEFINE_CLEANUP(struct helper_job *, helper_job_free)
-/* Calls the job's callback, if it still has one, and frees it. The fds stay the caller's. */
-void helper_job_finish(
-	struct helper_job *j, int error, const void *reply, size_t n, int *fds, size_t n_fds);
 
 struct helper_events {
 	sd_event_io_handler_t on_exit, on_channel;
