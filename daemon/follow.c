@@ -312,8 +312,12 @@ static void on_resolved(void *userdata, int error, const struct target_resolved 
 
 static void rules_publish(struct follow *f)
 {
-	ARRAY_EACH(&f->rules, struct rule, rule)
+	struct attachment *a = attachment_of(f);
+	ARRAY_EACH(&f->rules, struct rule, rule) {
 		kernel_target_rule(f->profd->kernel, rule->bit, &rule->wire);
+		if (a && rule->kind == RULE_EXE)
+			exes_add(f->profd, a, rule->bit, rule->pattern, &rule->wire);
+	}
 	scan(f);
 }
 

@@ -138,5 +138,6 @@ void pipeline_maintain(struct profd *p)
 	process_table_expire(p->processes, now, EXPIRE_BUDGET);
 	account_keep(p);
 	follow_expire(p);
+	exes_refresh(p);
 	modules_maintain(p);
 }

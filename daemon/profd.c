@@ -180,6 +180,7 @@ int profd_new(struct profd **ret, const struct profd_options *options, struct er
 	p->since_wall_ns = clock_wall_ns();
 	p->progress_ns = clock_monotonic_ns();
 	config_init(&p->config);
+	exes_init(&p->exes);
 	int r = config_read(&p->config, options->config_path ? options->config_path : CONFIG_PATH,
 		options->config_path != NULL, error);
 	if (options->collect_nothing)
@@ -230,6 +231,7 @@ struct profd *profd_free(struct profd *p)
 	process_table_free(p->processes);
 	module_table_free(p->modules);
 	strings_deinit(&p->strings);
+	exes_deinit(&p->exes);
 	account_log_deinit(&p->accounts);
 	for (size_t i = 0; i < ARRAY_SIZE(p->signals); i++)
 		sd_event_source_disable_unref(p->signals[i]);

@@ -2,8 +2,8 @@
 /*
  * The daemon as a whole: every room's object, made in the order of the floors and unmade backwards
  * (profd.c). The files beside this one are the top floor: pipeline.c (the way of a sample),
- * follow.c (attachments and the kernel), account.c (what was lost and what it cost), dumps.c,
- * requests.c (what peers ask), status.c, main.c.
+ * follow.c (attachments and the kernel), exes.c (replaced executables), account.c (what was
+ * lost and what it cost), dumps.c, requests.c (what peers ask), status.c, main.c.
  */
 #ifndef PROFD_PROFD_H
 #define PROFD_PROFD_H
@@ -32,6 +32,15 @@
 #define PROFD_MAX_SYMBOL_TEXT  (256 * MIB)
 #define PROFD_MAX_SYMBOL_NAMES (4U << 20)
 
+/* The executables that attachments name; exes.c. */
+struct exes {
+	struct array rules; /* struct exe */
+	size_t next;	    /* to be looked up again */
+	bool asking;	    /* one at a time: */
+	uint64_t asked_attachment;
+	unsigned asked_bit;
+};
+
 struct quarantine {
 	char what[64], why[128];
 };
@@ -49,6 +58,7 @@ struct profd {
 	struct kernel *kernel;
 	struct attachment_table *attachments;
 	struct account_log accounts;
+	struct exes exes;
 	struct ipc_server *server;
 	struct notify_watchdog *watchdog;
 	sd_event_source *second; /* the timer behind profd_maintain() */
@@ -115,6 +125,15 @@ void follow_expire(struct profd *p);
 unsigned follow_count(struct profd *p, const struct attachment *a);
 /* True when the life `process` is, or descends from, the process now or last called `pid`. */
 bool follow_descends(struct profd *p, const struct process *process, uint32_t pid);
+
+/* ---- exes.c ---- */
+void exes_init(struct exes *s);
+void exes_deinit(struct exes *s);
+/* The attachment follows what runs the file at that path, by that rule, which is in force. */
+void exes_add(struct profd *p, const struct attachment *a, unsigned bit, const char *path,
+	const struct target_rule *rule);
+/* Every second: looks one of the paths up again. */
+void exes_refresh(struct profd *p);
 
 /* What an ipc_request that is answered later has as its userdata: the first member of who answers
  * it. */

@@ -73,6 +73,27 @@ def test_exe(bench):
     bench.profctl(daemon, "attach", "--exe", "prog").one_line(2, "absolute")
 
 
+def test_exe_replaced(bench):
+    """The file at the path is another after a build: what runs that is meant, too, by whichever of two paths."""
+    daemon = bench.daemon()
+    paths = [copy_of(bench, "built", folder) for folder in ("one", "two")]
+    early = [burn(bench, path) for path in paths]
+    bench.ok(daemon, "attach", "-F", 499, "--exe", paths[0], "--exe", paths[1])
+    sees(bench, daemon, early)
+    for path in paths:
+        shutil.copy(path, path + ".new")
+        os.rename(path + ".new", path)
+    # started at once, before it can have been noticed, and later
+    soon = [burn(bench, path) for path in paths]
+    sees(bench, daemon, soon)
+    late = [burn(bench, path) for path in paths]
+    wrong = burn(bench, copy_of(bench, "built", "three"))
+    sees(bench, daemon, early + late, [wrong])
+    bench.ok(daemon, "detach", "--exe", paths[0], "--exe", paths[1])
+    time.sleep(2.5)
+    check(daemon.alive(), "the daemon is gone")
+
+
 def cgroup2():
     with open("/proc/self/mountinfo") as f:
         for line in f:
