@@ -266,11 +266,11 @@ static bool run_advance(struct run *u, uint8_t op, uint64_t *ret)
 		delta = reader_u64(&u->r);
 		break;
 	case CFA_SET_LOC:
-		if (cfi_pointer(u->cfi, &u->cfi->sections[u->cie->section], &u->r, u->cie->encoding,
-			    u->cie->address_size, u->function, &pc)) {
-			u->r.bad = u->r.bad || pc < u->pc;
-			*ret = pc;
-		}
+		if (!cfi_pointer(u->cfi, &u->cfi->sections[u->cie->section], &u->r,
+			    u->cie->encoding, u->cie->address_size, u->function, &pc) ||
+			pc < u->pc)
+			u->r.bad = true;
+		*ret = pc;
 		return true;
 	default:
 		if ((op & 0xc0) != CFA_ADVANCE_LOC)
@@ -278,8 +278,9 @@ static bool run_advance(struct run *u, uint8_t op, uint64_t *ret)
 		delta = op & 0x3f;
 	}
 	if (__builtin_mul_overflow(delta, u->cie->code_align, &delta) ||
-		__builtin_add_overflow(u->pc, delta, ret))
+		__builtin_add_overflow(u->pc, delta, &pc))
 		u->r.bad = true;
+	*ret = pc;
 	return true;
 }
 

@@ -191,14 +191,13 @@ static uint64_t epilogue(const struct function *f, uint64_t at, int32_t depth)
 	int32_t wide = depth;
 	uint64_t add = at;
 
-	if (depth < 128 && code_is(f, at - 4, "\x48\x83\xc4", 3) &&
-		code_is(f, at - 1, (const char[]){ (char)depth }, 1))
+	if ((depth < 128 && code_is(f, at - 4, "\x48\x83\xc4", 3) &&
+		    code_is(f, at - 1, (const char[]){ (char)depth }, 1)) ||
+		(depth == 128 && code_is(f, at - 4, "\x48\x83\xec\x80", 4)))
 		add = at - 4;
 	else if (code_is(f, at - 7, "\x48\x81\xc4", 3) &&
 		 code_is(f, at - 4, (const char *)&wide, 4))
 		add = at - 7;
-	else if (depth == 128 && code_is(f, at - 4, "\x48\x83\xec\x80", 4))
-		add = at - 4;
 	if (add != at && (rsp_operand(f, add - 5, "\x48\x8b\x6c", depth - 8) == 5 ||
 				 rsp_operand(f, add - 8, "\x48\x8b\x6c", depth - 8) == 8))
 		return add;
