@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
 """What profd costs while it collects cpu of everything: CPU of its processes and programs, as percent of
 one core, and the part of the interrupt that no program sees."""

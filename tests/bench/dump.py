@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
 """Seconds from `dump` to file for a minute of everything, symbols cold and warm, beside `perf record`
 of the same load and what `perf script` and `perf report` then take."""
@@ -32,7 +32,7 @@ def dump(m, daemon, name, *words):
 
 def perf(m, seconds, args):
     data = m.path("perf.data")
-    record = subprocess.Popen(["perf", "record", "-q", "-a", "-F", str(args.freq), "-g", "-o", data],
+    record = subprocess.Popen(["perf", "record", "-q", "--no-bpf-event", "-a", "-F", str(args.freq), "-g", "-o", data],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return record, data
 

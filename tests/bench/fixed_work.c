@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fixed_work DEPTH UNITS [MIB]: the same work each time, DEPTH frames deep: UNITS of arithmetic, and
- * between them, where MIB is given, dependent loads all over that much memory. Prints what it took:
- * CPU and wall nanoseconds.
+ * fixed_work DEPTH UNITS [MIB]: the same work each time, DEPTH frames deep: UNITS of arithmetic,
+ * and between them, where MIB is given, dependent loads all over that much memory. Prints what it
+ * took: CPU and wall nanoseconds.
  */
 #include "workload.h"
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
 """Nanoseconds of the sampling program per sample and per frame, for stacks of different depth."""
 import os
@@ -19,7 +19,8 @@ def target(m, name):
         words = [m.workload("deep"), name[4:], "3600"]
     else:
         words = [m.workload(name), "3600"]
-    return m.load([["taskset", "-c", str(cpu), *words] for cpu in range(os.cpu_count())])
+    return m.load([["taskset", "-c", str(cpu), *words] for cpu in range(os.cpu_count())],
+                  measured=True)
 
 
 def one(m, name, freq, seconds):

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
 """What is lost: 10 kHz on every CPU, a program that lives one second, a storm of short processes."""
 import json

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
 """Memory of each of profd's processes with about a hundred processes sampled, before and after a dump, and
 what `status` says beside what /proc says."""

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: Apache-2.0
 """How long the daemon's loop keeps a client waiting: a status request every 5 ms; idle, while a cold dump is
 made, and during a storm of short processes."""
