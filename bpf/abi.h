@@ -61,7 +61,9 @@ enum record_kind {
 #define OWNER_NOBODY 0xffffffffU
 
 /* One occurrence. Frames are leaf first: the kernel's, then the user's; each the raw instruction
- * pointer (a return address in all but the leaf of each part). */
+ * pointer (a return address in all but the leaf of each part). A frame that a signal interrupted is
+ * a leaf too, within a part: it is recorded as ip + 1, so that the byte before what is recorded
+ * tells the place of every frame but the first. */
 struct sample_record {
 	__abi_u32 kind; /* RECORD_SAMPLE */
 	__abi_u32 size; /* of the whole record */
@@ -130,6 +132,48 @@ struct control {
 };
 _Static_assert(sizeof(struct control) == 5 * 8 + 8 * 8 + 64 * 104, "control is part of the ABI");
 
+/* ---- unwind tables --------------------------------------------------------------------------- */
+
+/* The store: one range of bytes, offsets are u32 of it. Offset 0 is no place; the rules (struct
+ * unwind_rule_entry, by id) are at STORE_RULES; everything else is where a list or a table says. */
+#define STORE_RULES 4096U
+#define STORE_IDS   65536U
+#define STORE_FIRST (STORE_RULES + STORE_IDS * 8U) /* behind the rules */
+
+/* A process's executable mappings in the store: the head, then n entries sorted by start. */
+struct store_list {
+	__abi_u64
+		key; /* of this list alone; changed before the bytes are used for something else */
+	__abi_u32 n;
+	__abi_u32 pad;
+};
+_Static_assert(sizeof(struct store_list) == 16, "store_list is part of the BPF ABI");
+
+#define STORE_INDEX_NONE    0U /* no call frame information: frame pointers */
+#define STORE_INDEX_PENDING 1U /* the table is not there yet */
+struct store_mapping {
+	__abi_u64 start, end;
+	__abi_u64 base;	 /* address of page 0 of the table */
+	__abi_u32 index; /* offset of the page index (u32[pages + 1], offsets of rows), or above */
+	__abi_u32 n_pages; /* that the index covers */
+};
+_Static_assert(sizeof(struct store_mapping) == 32, "store_mapping is part of the BPF ABI");
+
+/* Value of the `unwind_processes` hash (key: u32 kernel tgid). */
+struct unwind_process {
+	__abi_u64 list;	    /* offset of its struct store_list */
+	__abi_u64 key;	    /* that the list must have; another one: the list is gone */
+	__abi_u64 start_ns; /* start_boottime of the leader, 0: not known */
+};
+_Static_assert(sizeof(struct unwind_process) == 24, "unwind_process is part of the BPF ABI");
+
+/* Per CPU, in the mmapable `walks` array: odd while a program of this CPU reads the store. */
+struct walk_state {
+	__abi_u64 sequence;
+	__abi_u64 pad[7];
+};
+_Static_assert(sizeof(struct walk_state) == 64, "walk_state is part of the BPF ABI");
+
 /* ---- accounting ----------------------------------------------------------------------------- */
 
 /* Per event set and CPU, in the mmapable `counters` array; index set * ABI_MAX_CPUS + cpu.
@@ -146,8 +190,12 @@ struct set_counters {
 	__abi_u64 kernel_frames;
 	__abi_u64 own_ns; /* time spent in the program */
 	__abi_u64 stacks_sent;
-	__abi_u64 pad[32 - 8 - DROP_COUNT - TRUNCATE_COUNT];
+	__abi_u64 stacks_without_tables; /* of processes without a published list of mappings */
+	__abi_u64 rule_searches;  /* in mapping and table; the other frames of listed processes */
+	__abi_u64 rule_hits;	  /* found their rule in the cache */
+	__abi_u64 pointer_frames; /* steps by frame pointer where there is a list */
+	__abi_u64 pad[64 - 12 - DROP_COUNT - TRUNCATE_COUNT];
 };
-_Static_assert(sizeof(struct set_counters) == 256, "set_counters is part of the BPF ABI");
+_Static_assert(sizeof(struct set_counters) == 512, "set_counters is part of the BPF ABI");
 
 #endif

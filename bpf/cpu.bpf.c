@@ -46,6 +46,15 @@ struct {
 	__type(value, struct cpu_scratch);
 } scratch SEC(".maps");
 
+/* Cpu -> whether a walk is under way. Bound: possible CPUs, set by the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct walk_state);
+} walks SEC(".maps");
+
 /* Cpu -> hashes of stacks that this CPU has sent: direct-mapped, the last writer wins, so a stack
  * may be sent again but is never taken for sent. A new stack_seed empties it in effect. */
 struct sent_filter {
@@ -129,19 +138,12 @@ static __always_inline bool user_regs_get(struct perf_event_context *ctx, struct
 	bool in_user, struct cpu_scratch *s, struct unwind_regs *ret, u64 *ret_cs)
 {
 	if (in_user) {
-		/* Each load is of the context itself: merged pointers are refused. */
-		ret->ip = *(volatile u64 *)&ctx->regs.ip;
-		ret->sp = *(volatile u64 *)&ctx->regs.sp;
-		ret->bp = *(volatile u64 *)&ctx->regs.bp;
-		*ret_cs = *(volatile u64 *)&ctx->regs.cs;
+		ARCH_REGS_READ(&ctx->regs, ret, &s->unwind.leaf, ret_cs);
 		return true;
 	}
 	if (bpf_probe_read_kernel(&s->regs, sizeof(s->regs), (void *)bpf_task_pt_regs(task)))
 		return false;
-	ret->ip = s->regs.ip;
-	ret->sp = s->regs.sp;
-	ret->bp = s->regs.bp;
-	*ret_cs = s->regs.cs;
+	ARCH_REGS_READ(&s->regs, ret, &s->unwind.leaf, ret_cs);
 	/* Workers of io_uring and vhost have a mm, and no user registers. */
 	return ret->ip != 0;
 }
@@ -206,14 +208,30 @@ static __always_inline u32 submit(struct cpu_scratch *s, struct set_counters *c,
 	return OUTCOME_STORED;
 }
 
+/* How the user part was walked. Every frame had its rule looked up once, but the last one of a
+ * stack that is too deep. */
+static __always_inline void count_rules(
+	const struct unwind_scratch *s, struct set_counters *c, u32 n_user)
+{
+	if (!n_user || s->reason == TRUNCATE_COMPAT)
+		return;
+	if (!s->is_listed) {
+		c->stacks_without_tables++;
+		return;
+	}
+	c->rule_searches += s->searches;
+	c->rule_hits += n_user > s->searches ? n_user - s->searches : 0;
+	c->pointer_frames += s->pointers;
+}
+
 static __always_inline u32 take(struct perf_event_context *ctx, struct task_struct *task,
 	struct control *control, u64 attachments, struct cpu_scratch *s, struct set_counters *c,
 	u32 cpu, u32 set, u64 began)
 {
 	struct sample_record *r = (void *)s->record;
 	struct unwind_regs regs;
-	u64 cs = *(volatile u64 *)&ctx->regs.cs, hash;
-	bool in_user = (cs & 3) == 3;
+	u64 cs, hash;
+	bool in_user = ARCH_REGS_IN_USER(&ctx->regs);
 	u32 outcome, n_kernel;
 
 	r->kind = RECORD_SAMPLE;
@@ -249,7 +267,8 @@ static __always_inline u32 take(struct perf_event_context *ctx, struct task_stru
 			hash = unwind_hash(hash, regs.ip);
 			s->unwind.reason = TRUNCATE_COMPAT;
 		} else {
-			hash = unwind_user(&s->unwind, s->frames, &regs, hash);
+			hash = unwind_user(
+				&s->unwind, s->frames, &regs, task->tgid, r->start_ns, hash);
 		}
 	}
 	if (s->unwind.reason == TRUNCATE_NONE && n_kernel >= ABI_KERNEL_FRAMES)
@@ -267,6 +286,7 @@ static __always_inline u32 take(struct perf_event_context *ctx, struct task_stru
 			c->truncated[reason]++;
 		c->kernel_frames += n_kernel;
 		c->user_frames += r->n_user;
+		count_rules(&s->unwind, c, r->n_user);
 	}
 	return outcome;
 }
@@ -277,6 +297,7 @@ static __always_inline u32 sample(
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct control *control = control_get();
 	struct cpu_scratch *s;
+	struct walk_state *walk;
 	u64 attachments;
 	u32 outcome;
 
@@ -290,10 +311,16 @@ static __always_inline u32 sample(
 	s = bpf_map_lookup_elem(&scratch, &cpu);
 	if (!s || s->busy)
 		return DROP_SCRATCH_BUSY;
+	walk = bpf_map_lookup_elem(&walks, &cpu);
+	if (!walk)
+		return DROP_SCRATCH_BUSY;
 	s->busy = 1;
+	/* Pairs with grace_passed(): what the daemon took away stays until this is even again. */
+	*(volatile u64 *)&walk->sequence += 1;
 	barrier();
 	outcome = take(ctx, task, control, attachments, s, c, cpu, set, began);
 	barrier();
+	*(volatile u64 *)&walk->sequence += 1;
 	s->busy = 0;
 	return outcome;
 }

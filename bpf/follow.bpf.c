@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR (BSD-2-Clause AND GPL-2.0)
 /*
- * Keeps `processes` true while processes come and go: children inherit, rules are tried when a
- * process gets a name or a program, entries go with the process. In BPF, because a child can be
- * gone before the daemon hears of it. Numbers are the kernel's own; only tracepoints with BTF
- * types.
+ * Keeps `processes` and `unwind_processes` true while processes come and go: children inherit,
+ * rules are tried when a process gets a name or a program, entries go with the process. In BPF,
+ * because a child can be gone before the daemon hears of it. Numbers are the kernel's own; only
+ * tracepoints with BTF types.
  */
 #include "kernel_types.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "listed.bpf.h"
 #include "maps.bpf.h"
 #include "glob.h"
 
@@ -115,6 +116,20 @@ static __always_inline void rules_update(struct task_struct *task, const char *c
 		process_set(task->tgid, start_ns, now);
 }
 
+/* The child's mappings are those of its parent, so its list is. */
+static __always_inline void mappings_inherit(u32 parent, struct task_struct *child)
+{
+	const struct unwind_process *p = bpf_map_lookup_elem(&unwind_processes, &parent);
+	struct unwind_process entry;
+	u32 tgid = child->tgid;
+
+	if (!p)
+		return;
+	entry = *p;
+	entry.start_ns = child->start_boottime;
+	(void)bpf_map_update_elem(&unwind_processes, &tgid, &entry, BPF_ANY);
+}
+
 /* The child has its parent's attachments, but those without children; of these it keeps the ones
  * whose rule it meets by itself, having its parent's name and program until it execs. */
 SEC("tp_btf/sched_process_fork")
@@ -125,6 +140,7 @@ int BPF_PROG(follow_fork, struct task_struct *parent, struct task_struct *child)
 
 	if (!control || child->pid != child->tgid)
 		return 0;
+	mappings_inherit(parent->tgid, child);
 	has = process_attachments(parent->tgid, parent->group_leader->start_boottime);
 	if (has) {
 		inherits = has & ~control->no_children;
@@ -142,7 +158,9 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(follow_exec, struct task_struct *task)
 {
 	u64 began = bpf_ktime_get_ns();
+	u32 tgid = task->tgid;
 
+	bpf_map_delete_elem(&unwind_processes, &tgid);
 	rules_update(task, task->comm);
 	__sync_fetch_and_add(&follow_own_ns, bpf_ktime_get_ns() - began);
 	return 0;
@@ -165,9 +183,15 @@ int BPF_PROG(follow_rename, struct task_struct *task, const char *comm)
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(follow_free, struct task_struct *task)
 {
+	const struct unwind_process *listed;
 	u32 tgid = task->tgid;
 
-	if (task->pid == tgid && process_attachments(tgid, task->start_boottime))
+	if (task->pid != tgid)
+		return 0;
+	if (process_attachments(tgid, task->start_boottime))
 		bpf_map_delete_elem(&processes, &tgid);
+	listed = bpf_map_lookup_elem(&unwind_processes, &tgid);
+	if (listed && listed->start_ns == task->start_boottime)
+		bpf_map_delete_elem(&unwind_processes, &tgid);
 	return 0;
 }

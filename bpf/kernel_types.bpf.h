@@ -17,12 +17,7 @@ typedef __s32 s32;
 typedef __u64 u64;
 typedef __s64 s64;
 
-/* x86-64 pt_regs as it lies in memory and as the context of a perf event program shows it. This
- * layout is kernel ABI (ptrace, perf), so it is not relocated. */
-struct user_regs {
-	u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax;
-	u64 ip, cs, flags, sp, ss;
-};
+#include "bpf/unwind_step.h"
 
 /* The context of SEC("perf_event"): struct bpf_perf_event_data of uapi/linux/bpf_perf_event.h. */
 struct perf_event_context {
@@ -31,7 +26,6 @@ struct perf_event_context {
 	u64 addr;
 };
 
-#define USER32_CS  0x23 /* arch/x86/include/asm/segment.h: __USER32_CS */
 #define PF_KTHREAD 0x00200000
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

@@ -120,6 +120,11 @@ static bool probe_mmapable(char *detail)
 	return probe_map(BPF_MAP_TYPE_ARRAY, 4, 8, 1, BPF_F_MMAPABLE, detail);
 }
 
+static bool probe_arena(char *detail)
+{
+	return probe_map(MAP_TYPE_ARENA, 0, 0, 1, BPF_F_MMAPABLE, detail);
+}
+
 static bool probe_helper(enum bpf_func_id helper, char *detail)
 {
 	int r = libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, helper, NULL);
@@ -285,6 +290,9 @@ static struct kernel_feature features[] = {
 	{ .name = "kernel_symbols",
 		.needed = "names of kernel functions",
 		.enable = "CAP_SYSLOG, or kernel.kptr_restrict=0" },
+	{ .name = "bpf_arena",
+		.needed = "unwind tables that take only the memory they fill",
+		.enable = "Linux 6.9 or newer; an array of fixed size takes its place" },
 	{ .name = "no_lockdown",
 		.needed = "kernel stacks, BTF",
 		.enable = "boot with lockdown=integrity or without" },
@@ -304,6 +312,7 @@ static bool (*const probes[])(char *detail) = {
 	probe_pmu,
 	probe_cgroup,
 	probe_kernel_symbols,
+	probe_arena,
 	probe_lockdown,
 };
 _Static_assert(ARRAY_SIZE(probes) == ARRAY_SIZE(features), "a probe for each feature");
@@ -320,6 +329,17 @@ const struct kernel_feature *kernel_features(size_t *ret_n)
 	}
 	*ret_n = ARRAY_SIZE(features);
 	return features;
+}
+
+bool features_present(const char *name)
+{
+	size_t n;
+	const struct kernel_feature *f = kernel_features(&n);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(f[i].name, name) == 0)
+			return f[i].present;
+	return false;
 }
 
 int features_check(struct error *error)

@@ -5,6 +5,8 @@
 #ifndef PROFD_KERNEL_INTERNAL_H
 #define PROFD_KERNEL_INTERNAL_H
 
+#include "base/table.h"
+#include "bpf/unwind_rules.h"
 #include "kernel/kernel.h"
 
 struct cpu_bpf;
@@ -35,15 +37,107 @@ struct programs {
 	struct follow_bpf *follow;
 	struct mark_bpf *mark;
 	struct forget_bpf *forget;
-	struct control *control;       /* mapped, writable */
+	struct control *control;  /* mapped, writable */
+	struct walk_state *walks; /* mapped; n_walks, by CPU */
+	unsigned n_walks;
+	uint8_t *store; /* mapped, writable: unwind tables */
+	uint64_t store_bytes;
+	bool store_is_arena;
+	uint32_t pid_level; /* depth of our PID namespace; 0: our pids are the kernel's */
 	struct set_counters *counters; /* mapped; [set * ABI_MAX_CPUS + cpu] */
 	uint64_t bytes;		       /* that the maps occupy, without rings */
 };
-int programs_load(
-	struct programs *p, const struct cpus *cpus, uint64_t ring_bytes, struct error *error);
+int programs_load(struct programs *p, const struct cpus *cpus, uint64_t ring_bytes,
+	const struct kernel_options *options, struct error *error);
 void programs_deinit(struct programs *p);
 /* Bytes a map occupies, as the kernel accounts it. */
 uint64_t programs_map_bytes(int map_fd);
+
+#define MAP_TYPE_ARENA 33 /* BPF_MAP_TYPE_ARENA; by number for older headers */
+/* Takes the addresses of an arena: bytes from a multiple of 4 GiB on. 0 or -errno. */
+int arena_reserve(uint64_t bytes, uint8_t **ret);
+
+/* ---- store.c: room for unwind tables and lists of mappings ---- */
+
+/* A piece of the store. Given back by store_release(), which cannot fail. */
+struct room {
+	uint32_t offset, bytes;
+	uint32_t *rules; /* ids that the table in it refers to; owned */
+	uint32_t n_rules;
+	struct room *next; /* while it waits for walks to end */
+};
+struct extent {
+	uint32_t offset, bytes;
+};
+struct store {
+	uint8_t *bytes; /* borrowed from struct programs */
+	uint32_t n;
+	struct extent *free; /* sorted by offset, none touches the next; owned */
+	uint32_t n_free, allocated, n_rooms;
+	uint32_t used;	    /* bytes that are given out */
+	uint32_t low, high; /* bytes below low, and from high on, were written at some time */
+};
+void store_init(struct store *s, uint8_t *bytes, uint64_t n);
+void store_deinit(struct store *s);
+/* Room for n bytes, aligned to 64: small ones from the end, others from the beginning. 0, -ENOSPC,
+ * -EFBIG: it never fits, -ENOMEM. */
+int store_take(struct store *s, uint64_t n, struct room **ret);
+struct room *store_release(struct store *s, struct room *room);
+
+/* ---- rules.c: rules of all tables, each once ---- */
+
+struct rules {
+	struct unwind_rule_entry *entries; /* STORE_IDS in the store; borrowed */
+	uint32_t *refs;			   /* by id; owned */
+	uint32_t *free_ids;		   /* owned */
+	uint32_t n_free, n;
+	struct table index;
+};
+int rules_init(struct rules *r, struct unwind_rule_entry *entries);
+void rules_deinit(struct rules *r);
+/* The id of a rule, with a reference. Where there is no room: that of a rule that says so. */
+uint32_t rules_ref(struct rules *r, struct unwind_rule_entry rule);
+void rules_unref(struct rules *r, uint32_t id);
+
+/* ---- tables.c and lists.c ---- */
+
+struct loaded_table;
+struct listed_process;
+struct tables {
+	struct store store;
+	struct rules rules;
+	struct array tables;	/* struct loaded_table, by id */
+	struct array processes; /* struct listed_process */
+	struct table by_pid;	/* pid -> index in processes */
+	uint32_t free_table, free_process;
+	uint32_t n_tables, n_processes;
+	uint64_t rows;
+	uint64_t keys; /* lists made so far */
+	/* Rooms that walks may still be reading: those taken away since, and those that wait for
+	 * the walks that `walking` names. */
+	struct room *open, *closed;
+	uint64_t closed_ns;
+	bool is_noted;
+	uint64_t *walking; /* by CPU: sequence of a walk to wait for, 0: none; owned */
+};
+int tables_init(struct kernel *k);
+void tables_deinit(struct kernel *k);
+/* Puts a room that no new walk can find where it waits for the others. */
+void tables_retire(struct kernel *k, struct room *room);
+/* Gives back what no walk can be reading any more. */
+void tables_reclaim(struct kernel *k);
+/* For lists: a whole table's offset of its page index and its pages; references. */
+struct store_mapping tables_mapping(const struct kernel *k, uint32_t table);
+void tables_ref(struct kernel *k, uint32_t table);
+void tables_unref(struct kernel *k, uint32_t table);
+bool tables_is_whole(const struct kernel *k, uint32_t table);
+int lists_init(struct kernel *k);
+void lists_deinit(struct kernel *k);
+
+/* ---- targets.c ---- */
+
+/* The kernel's number of a process of our PID namespace. 0 or -errno. */
+int targets_tgid(struct kernel *k, uint32_t pid, uint32_t *ret);
 
 /* ---- rings.c: BPF ring buffers, one of each CPU ---- */
 
@@ -120,10 +214,12 @@ int features_check(struct error *error);
 void features_capture_libbpf(void);
 void features_log_libbpf(void);
 bool features_capable(unsigned capability);
+bool features_present(const char *name);
 
 struct kernel {
 	struct cpus cpus;
 	struct programs programs;
+	struct tables tables;
 	struct ring *rings; /* by CPU; owned */
 	uint64_t ring_bytes;
 	struct sideband sideband;

@@ -151,9 +151,12 @@ static int kernel_open(struct kernel *k, const struct kernel_options *options, s
 		return error_set(error, r, EXIT_CODE_KERNEL,
 			"cannot read /sys/devices/system/cpu/online: %s", strerror(-r));
 	k->ring_bytes = ring_size(options, &k->cpus);
-	r = programs_load(&k->programs, &k->cpus, k->ring_bytes, error);
+	r = programs_load(&k->programs, &k->cpus, k->ring_bytes, options, error);
 	if (r < 0)
 		return r;
+	r = tables_init(k);
+	if (r < 0)
+		return error_set(error, r, EXIT_CODE_FAILED, "out of memory");
 	r = rings_open(k, error);
 	if (r < 0)
 		return r;
@@ -202,6 +205,7 @@ struct kernel *kernel_free(struct kernel *k)
 		for (unsigned i = 0; i < k->cpus.n; i++)
 			ring_deinit(&k->rings[i]);
 	free(k->rings);
+	tables_deinit(k);
 	programs_deinit(&k->programs);
 	sd_event_unref(k->event);
 	free(k);
@@ -342,6 +346,7 @@ int kernel_drain(struct kernel *k, uint64_t budget_ns)
 	uint64_t until = clock_monotonic_ns() + budget_ns;
 	unsigned n = 0;
 
+	tables_reclaim(k);
 	for (unsigned i = 0; i < k->cpus.n; i++)
 		if (k->rings[i].bytes)
 			ring_note(&k->rings[i]);
@@ -381,6 +386,10 @@ uint64_t kernel_bpf_ns(struct kernel *k)
 uint64_t kernel_bytes(struct kernel *k)
 {
 	uint64_t bytes = k->programs.bytes + sideband_bytes(&k->sideband);
+
+	/* The kernel does not say what an arena takes; an array is among the maps. */
+	if (k->programs.store_is_arena)
+		bytes += k->tables.store.low + (k->tables.store.n - k->tables.store.high);
 
 	for (unsigned i = 0; i < k->cpus.n; i++)
 		bytes += k->rings[i].bytes;

@@ -38,8 +38,19 @@ struct kernel_callbacks {
 	void *userdata;
 };
 
+/* What the programs read unwind tables from. */
+enum kernel_store {
+	KERNEL_STORE_AUTO,  /* the arena where it is there */
+	KERNEL_STORE_ARENA, /* takes memory for what is in it (Linux 6.9) */
+	KERNEL_STORE_ARRAY, /* takes all its memory at once */
+};
+
 struct kernel_options {
 	uint64_t ring_bytes; /* of each CPU; 0: default; rounded up to a power of two of pages */
+	/* Bound of unwind tables; 0: default (64 MiB). At least 4 MiB, at most 2 GiB; an array is
+	 * rounded down to a power of two. */
+	uint64_t table_bytes;
+	enum kernel_store store;
 };
 
 /* Loads the programs and opens the sideband; nothing is sampled yet. On failure the error says

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/limits.h"
 #include "bpf/cpu.skel.h"
 #include "bpf/follow.skel.h"
 #include "bpf/forget.skel.h"
@@ -65,33 +66,134 @@ static int self_find(struct self_bpf **ret, struct error *error)
 	return 0;
 }
 
-static int load_cpu(
-	struct programs *p, const struct cpus *cpus, uint64_t ring_bytes, struct error *error)
-{
-	struct self_bpf *self = NULL;
-	struct cpu_bpf *cpu;
-	int r = self_find(&self, error);
+#define STORE_DEFAULT (64 * MIB)
+#define STORE_MIN     (4 * MIB)
+#define STORE_MAX     (2 * GIB)
 
-	if (r < 0)
-		return r;
-	cpu = p->cpu = cpu_bpf__open();
-	if (!cpu) {
-		r = -errno;
-		self_bpf__destroy(self);
-		return load_failed("cpu", r, error);
+static uint64_t store_size(const struct kernel_options *options, bool is_arena)
+{
+	uint64_t want = options && options->table_bytes ? options->table_bytes : STORE_DEFAULT;
+	uint64_t size = STORE_MIN;
+
+	want = MIN(MAX(want, STORE_MIN), STORE_MAX);
+	if (is_arena)
+		return want & ~((uint64_t)sysconf(_SC_PAGESIZE) - 1);
+	/* An array value is at most INT_MAX bytes. */
+	while (size * 2 <= want && size * 2 < STORE_MAX)
+		size *= 2;
+	return size;
+}
+
+int arena_reserve(uint64_t bytes, uint8_t **ret)
+{
+	const uint64_t align = 4 * GIB;
+	uint8_t *all = mmap(
+		NULL, align + bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t skip;
+
+	if (all == MAP_FAILED)
+		return -errno;
+	/* The low half of an address in an arena is the offset, so it must begin with 0. */
+	skip = -(uint64_t)(uintptr_t)all & (align - 1);
+	if (skip)
+		(void)munmap(all, skip);
+	if (skip < align)
+		(void)munmap(all + skip + bytes, align - skip);
+	*ret = all + skip;
+	return 0;
+}
+
+static int store_prepare(struct programs *p, struct cpu_bpf *cpu)
+{
+	int r;
+
+	cpu->rodata->store_is_arena = p->store_is_arena;
+	if (!p->store_is_arena) {
+		cpu->rodata->store_bytes = (uint32_t)p->store_bytes;
+		r = bpf_map__set_autocreate(cpu->maps.arena, false);
+		return r < 0 ? r
+			     : bpf_map__set_value_size(cpu->maps.store, (uint32_t)p->store_bytes);
 	}
+	r = arena_reserve(p->store_bytes, &p->store);
+	if (r == 0)
+		r = bpf_map__set_autocreate(cpu->maps.store, false);
+	if (r == 0)
+		r = bpf_map__set_max_entries(
+			cpu->maps.arena, (uint32_t)(p->store_bytes / sysconf(_SC_PAGESIZE)));
+	if (r == 0)
+		r = bpf_map__set_map_extra(cpu->maps.arena, (uint64_t)(uintptr_t)p->store);
+	return r;
+}
+
+/* Over the reserved addresses where there are some. */
+static int store_map(struct programs *p)
+{
+	const struct bpf_map *map = p->store_is_arena ? p->cpu->maps.arena : p->cpu->maps.store;
+	void *at = mmap(p->store, p->store_bytes, PROT_READ | PROT_WRITE,
+		MAP_SHARED | (p->store ? MAP_FIXED : 0), bpf_map__fd(map), 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	p->store = at;
+	return 0;
+}
+
+static int load_cpu(struct programs *p, const struct self_bpf *self, const struct cpus *cpus,
+	uint64_t ring_bytes, const struct kernel_options *options)
+{
+	struct cpu_bpf *cpu = p->cpu = cpu_bpf__open();
+	int r;
+
+	if (!cpu)
+		return -errno;
+	p->pid_level = self->bss->found_pid_level;
 	cpu->rodata->self_pid_level = self->bss->found_pid_level;
 	cpu->rodata->self_pid_ns = self->bss->found_pid_ns;
 	cpu->rodata->self_user_ns = self->bss->found_user_ns;
 	cpu->rodata->ring_wake_bytes = (uint32_t)(ring_bytes / 2);
-	self_bpf__destroy(self);
-	r = bpf_map__set_max_entries(cpu->maps.scratch, cpus->n);
+	p->store_bytes = store_size(options, p->store_is_arena);
+	r = store_prepare(p, cpu);
+	if (r == 0)
+		r = bpf_map__set_max_entries(cpu->maps.scratch, cpus->n);
+	if (r == 0)
+		r = bpf_map__set_max_entries(cpu->maps.walks, cpus->n);
 	if (r == 0)
 		r = bpf_map__set_max_entries(cpu->maps.sent, cpus->n);
 	if (r == 0)
 		r = bpf_map__set_max_entries(cpu->maps.rings, cpus->n);
 	if (r == 0)
 		r = cpu_bpf__load(cpu);
+	return r < 0 ? r : store_map(p);
+}
+
+static void unload_cpu(struct programs *p)
+{
+	cpu_bpf__destroy(p->cpu);
+	p->cpu = NULL;
+	if (p->store)
+		(void)munmap(p->store, p->store_bytes);
+	p->store = NULL;
+}
+
+/* With the arena where it is there and does, else with the array. */
+static int load_sampler(struct programs *p, const struct cpus *cpus, uint64_t ring_bytes,
+	const struct kernel_options *options, struct error *error)
+{
+	enum kernel_store want = options ? options->store : KERNEL_STORE_AUTO;
+	struct self_bpf *self = NULL;
+	int r = self_find(&self, error);
+
+	if (r < 0)
+		return r;
+	p->store_is_arena = want == KERNEL_STORE_ARENA ||
+			    (want == KERNEL_STORE_AUTO && features_present("bpf_arena"));
+	r = load_cpu(p, self, cpus, ring_bytes, options);
+	if (r < 0 && r != -EPERM && want == KERNEL_STORE_AUTO && p->store_is_arena) {
+		unload_cpu(p);
+		p->store_is_arena = false;
+		r = load_cpu(p, self, cpus, ring_bytes, options);
+	}
+	self_bpf__destroy(self);
 	return r < 0 ? load_failed("cpu", r, error) : 0;
 }
 
@@ -110,6 +212,8 @@ static int load_others(struct programs *p, struct error *error)
 	r = p->follow ? share(p->follow->maps.control, control) : -errno;
 	if (r == 0)
 		r = share(p->follow->maps.processes, processes);
+	if (r == 0)
+		r = share(p->follow->maps.unwind_processes, p->cpu->maps.unwind_processes);
 	if (r == 0)
 		r = follow_bpf__load(p->follow);
 	if (r == 0)
@@ -169,20 +273,28 @@ static uint64_t object_bytes(const struct bpf_object *object)
 	const struct bpf_map *map;
 	uint64_t bytes = 0;
 
-	bpf_object__for_each_map(map, object) bytes += programs_map_bytes(bpf_map__fd(map));
+	bpf_object__for_each_map(map, object)
+	{
+		if (bpf_map__fd(map) >= 0)
+			bytes += programs_map_bytes(bpf_map__fd(map));
+	}
 	return bytes;
 }
 
-int programs_load(
-	struct programs *p, const struct cpus *cpus, uint64_t ring_bytes, struct error *error)
+int programs_load(struct programs *p, const struct cpus *cpus, uint64_t ring_bytes,
+	const struct kernel_options *options, struct error *error)
 {
-	int r = load_cpu(p, cpus, ring_bytes, error);
+	int r = load_sampler(p, cpus, ring_bytes, options, error);
 
 	if (r < 0)
 		return r;
 	r = map_values(p->cpu->maps.control, sizeof(struct control), (void **)&p->control);
 	if (r == 0)
 		r = map_values(p->cpu->maps.counters, counters_bytes(), (void **)&p->counters);
+	if (r == 0)
+		r = map_values(p->cpu->maps.walks, cpus->n * sizeof(struct walk_state),
+			(void **)&p->walks);
+	p->n_walks = cpus->n;
 	if (r < 0)
 		return error_set(
 			error, r, EXIT_CODE_KERNEL, "cannot map a BPF map: %s", strerror(-r));
@@ -199,6 +311,8 @@ void programs_deinit(struct programs *p)
 		(void)munmap(p->counters, counters_bytes());
 	if (p->control)
 		(void)munmap(p->control, sizeof(struct control));
-	cpu_bpf__destroy(p->cpu);
+	if (p->walks)
+		(void)munmap(p->walks, p->n_walks * sizeof(struct walk_state));
+	unload_cpu(p);
 	*p = (struct programs){ 0 };
 }

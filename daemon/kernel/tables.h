@@ -13,8 +13,13 @@
 #include "bpf/unwind_rules.h"
 #include "kernel/kernel.h"
 
-#define KERNEL_TABLE_NONE UINT32_MAX /* a mapping without call frame information: frame pointers \
-				      */
+#define KERNEL_TABLE_NONE                                                      \
+	UINT32_MAX /* a mapping without call frame information: frame pointers \
+		    */
+
+/* A file whose table is not there yet: frame pointers as well, and stacks that went through it are
+ * marked as TRUNCATE_NO_TABLE_YET. */
+#define KERNEL_TABLE_PENDING (UINT32_MAX - 1)
 
 /* A built table, borrowed until the copy is complete (bpf/unwind_rules.h has the layout). */
 struct kernel_table_view {
@@ -38,7 +43,7 @@ void kernel_table_drop(struct kernel *k, uint32_t table);
 struct kernel_mapping {
 	uint64_t start, end; /* addresses in the process */
 	uint64_t base;	     /* address of the table's page 0 in the process */
-	uint32_t table;	     /* whole, or KERNEL_TABLE_NONE */
+	uint32_t table;	     /* whole, or KERNEL_TABLE_NONE, or KERNEL_TABLE_PENDING */
 	uint32_t pad;
 };
 

@@ -80,6 +80,22 @@ static int mark(struct kernel *k, uint32_t pid, uint64_t add, uint64_t *ret_has)
 	return 0;
 }
 
+int targets_tgid(struct kernel *k, uint32_t pid, uint32_t *ret)
+{
+	uint64_t has;
+	int r;
+
+	if (k->programs.pid_level == 0) {
+		*ret = pid;
+		return 0;
+	}
+	r = mark(k, pid, 0, &has);
+	if (r < 0)
+		return r;
+	*ret = k->programs.mark->bss->mark_tgid;
+	return 0;
+}
+
 int kernel_target_pid(struct kernel *k, uint32_t pid, uint64_t attachment_bits)
 {
 	uint64_t has;

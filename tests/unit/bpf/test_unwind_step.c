@@ -31,7 +31,10 @@ static int read_words(void *memory, uint64_t address, uint64_t *low, uint64_t *h
 
 static int step(struct unwind_regs *r, struct memory *m)
 {
-	return unwind_step(UNWIND_FP, r, read_words, m);
+	struct unwind_leaf leaf = { 0 };
+
+	return unwind_step(
+		ARCH_RULE_POINTER(UNWIND_POINTER_PLAIN), r, 0, &leaf, read_words, m);
 }
 
 /* A frame record at word i: the caller's rbp, and the return address. */
