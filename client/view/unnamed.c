@@ -123,7 +123,7 @@ static const char *advice(const char *file, const char *build_id)
 		return "the kernel's own page, which has no symbols";
 	if (*file == '[' || !strncmp(file, "//anon", 6) || !strncmp(file, "/memfd:", 7))
 		return "code made at run time: a perf map names it (node --perf-basic-prof, "
-		       "python3 -X perf, java with perf-map-agent)";
+		       "python3 -X perf, jcmd PID Compiler.perfmap)";
 	if (!*build_id)
 		return "it has no build ID; build it with symbols";
 	return "its -dbgsym package or debuginfod would name it";

@@ -94,6 +94,43 @@ def test_python(bench):
     check("-X perf" not in r.err + str(whole["comments"]), "a note where no interpreter runs")
 
 
+JAVA = """
+public class Hot {
+    static long spin(long n) { long s = 1; for (long i = 0; i < n; i++) s = s * 31 + i; return s; }
+    public static void main(String[] a) {
+        long s = 0;
+        for (long end = System.currentTimeMillis() + 60000; System.currentTimeMillis() < end;) s += spin(100000);
+        System.out.println(s);
+    }
+}
+"""
+
+
+def test_java(bench):
+    """What the note says is what names its methods, also those seen before."""
+    if not all(map(shutil.which, ("java", "javac", "jcmd"))):
+        raise lib.Absent("no JDK")
+    daemon = bench.daemon()
+    with open(bench.path("Hot.java"), "w") as f:
+        f.write(JAVA)
+    subprocess.run(["javac", "-d", bench.dir, bench.path("Hot.java")], check=True)
+    child = bench.start("java", "-XX:+PreserveFramePointer", "-cp", bench.dir, "Hot")
+    path = bench.path("p.pb.gz")
+    bench.ok(daemon, "attach", "-F", 499, "--pid", child.pid)
+    time.sleep(2)
+    r = bench.ok(daemon, "dump", "--pid", child.pid, "-o", path)
+    check("[jit]" in leaves(bench.profile(path).samples), "no code made at run time")
+    check("jcmd PID Compiler.perfmap" in r.err, f"no note: {r.err}")
+    bench.cleanup.append(f"/tmp/perf-{child.pid}.map")
+    subprocess.run(["jcmd", str(child.pid), "Compiler.perfmap"], check=True, stdout=subprocess.DEVNULL)
+
+    def named():
+        return bench.ok(daemon, "dump", "--pid", child.pid, "--seconds", "0.5", "-o", path) and [
+            n for n in leaves(bench.profile(path).samples) if "Hot.spin" in n]
+    lib.wait_until(named, 20, "a name for Hot.spin")
+    print("   ", list(leaves(bench.profile(path).samples).items())[:3])
+
+
 TWO = """
 #include <stdint.h>
 #include <time.h>
@@ -209,7 +246,7 @@ int main()
 def test_rust(bench):
     rustc = shutil.which("rustc") or "/root/.cargo/bin/rustc"
     if not os.path.exists(rustc) or subprocess.run([rustc, "--version"], capture_output=True).returncode:
-        raise lib.Skip("no rustc")
+        raise lib.Absent("no rustc")
     daemon = bench.daemon()
     program = compile_c(bench, "rusty", """
 use std::time::{Duration, Instant};

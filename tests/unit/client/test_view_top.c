@@ -144,7 +144,7 @@ static void what_has_no_name_is_said_with_what_would_name_it(void **state)
 		" 30.00%  50.00%  /usr/lib/libx.so.1 (build ID abcd): its -dbgsym package or "
 		"debuginfod would name it\n"
 		"     0%  20.00%  //anon: code made at run time: a perf map names it "
-		"(node --perf-basic-prof, python3 -X perf, java with perf-map-agent)\n");
+		"(node --perf-basic-prof, python3 -X perf, jcmd PID Compiler.perfmap)\n");
 	profile_free(p);
 }
 
