@@ -252,7 +252,10 @@ def test_rust(bench):
 use std::time::{Duration, Instant};
 mod outer { pub struct Spinner { pub sink: u64 }
 impl Spinner { #[inline(never)] pub fn whirl(&mut self, n: u64) {
-    for i in 0..n { self.sink = std::hint::black_box(self.sink.wrapping_mul(31).wrapping_add(i)); } } } }
+    for i in 0..n { unsafe {
+        let next = self.sink.wrapping_mul(31).wrapping_add(i);
+        std::ptr::write_volatile(&mut self.sink, next);
+    } } } } }
 fn main() {
     let mut s = outer::Spinner { sink: 1 };
     let end = Instant::now() + Duration::from_millis(1500);
