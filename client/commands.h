@@ -13,6 +13,8 @@ int cmd_dump(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
+int cmd_flame(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 
 extern const struct verb_option target_options[];
 extern const struct verb_option collect_options[]; /* type, freq, event, unwind, duration, output */

@@ -12,11 +12,13 @@
 #include "client/load.h"
 #include "client/options.h"
 #include "client/output.h"
+#include "client/view/flame.h"
 #include "client/view/view.h"
 #include "profile/pprof.h"
 
-const char *const output_format_names[] = { "pprof", "folded", "text", "json", NULL };
-static const char *const suffixes[] = { ".pb.gz", ".folded", ".txt", ".json" };
+const char *const output_format_names[] = { "pprof", "folded", "text", "json", "svg", "html",
+	NULL };
+static const char *const suffixes[] = { ".pb.gz", ".folded", ".txt", ".json", ".svg", ".html" };
 
 int output_format_parse(const char *name, enum output_format *ret, struct error *error)
 {
@@ -154,6 +156,10 @@ int output_render(
 		return view_folded(p, &o, out, error);
 	case FORMAT_TEXT:
 		return view_text(p, &o, out, error);
+	case FORMAT_SVG:
+		return view_svg(p, &o, out, error);
+	case FORMAT_HTML:
+		return view_html(p, &o, out, error);
 	default:
 		return view_json(p, &o, out, error);
 	}
@@ -210,9 +216,14 @@ static int write_bytes(const struct output *o, const void *data, size_t n, const
 	r = write_file(o, data, n);
 	if (r == 0)
 		return 0;
-	saved = save_elsewhere(pprof, pprof_n);
+	saved = pprof ? save_elsewhere(pprof, pprof_n) : NULL;
 	return error_set(error, r, EXIT_CODE_FAILED, "cannot write %s: %s%s%s", o->path,
 		strerror(-r), saved ? "; the profile was saved as " : "", saved ? saved : "");
+}
+
+int output_write_bytes(const struct output *o, const void *data, size_t n, struct error *error)
+{
+	return write_bytes(o, data, n, NULL, 0, error);
 }
 
 int output_write(const struct output *o, const void *pprof, size_t n, struct error *error)

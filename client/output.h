@@ -13,7 +13,15 @@
 #include "base/limits.h"
 #include "profile/profile.h"
 
-enum output_format { FORMAT_PPROF, FORMAT_FOLDED, FORMAT_TEXT, FORMAT_JSON, FORMAT_UNSET };
+enum output_format {
+	FORMAT_PPROF,
+	FORMAT_FOLDED,
+	FORMAT_TEXT,
+	FORMAT_JSON,
+	FORMAT_SVG,
+	FORMAT_HTML,
+	FORMAT_UNSET
+};
 
 extern const char *const output_format_names[]; /* NULL-terminated, in the order of the enum */
 
@@ -41,6 +49,8 @@ int output_expand(const char *pattern, unsigned pid, const char *command, char *
 /* Writes gzipped profile.proto, in o's format. When a file cannot be written, the profile is saved
  * in TMPDIR if that works, and the line says where; the result is still the failure. */
 int output_write(const struct output *o, const void *pprof, size_t n, struct error *error);
+/* Anything else, to the same places by the same rules. */
+int output_write_bytes(const struct output *o, const void *data, size_t n, struct error *error);
 /* One profile to a stream, in a text format. */
 int output_render(
 	const struct profile *p, enum output_format format, FILE *out, struct error *error);

@@ -54,7 +54,7 @@ const struct verb_option json_options[] = {
 };
 
 const struct verb_option format_options[] = {
-	{ "format", 'f', "pprof|folded|text|json",
+	{ "format", 'f', "pprof|folded|text|json|svg|html",
 		"Format of the output (default: by the suffix of the file, or pprof).",
 		OPTION_FORMAT },
 	{ 0 },
@@ -110,6 +110,32 @@ static const struct verb_option convert_options[] = {
 	{ "output", 'o', "FILE",
 		"Write to FILE (- for standard output); the suffix picks the format.",
 		OPTION_OUTPUT },
+	{ 0 },
+};
+
+static const struct verb_option drawing_options[] = {
+	{ "output", 'o', "FILE",
+		"Draw into FILE (- for standard output); the suffix, .svg or .html, picks the "
+		"format.",
+		OPTION_OUTPUT },
+	{ "format", 'f', "svg|html", "Format of the drawing (default: by the suffix, or svg).",
+		OPTION_FORMAT },
+	{ "title", 0, "TEXT", "Title (default: the name of the file).", OPTION_TITLE },
+	{ "icicle", 0, NULL, "The root at the top, callees below.", OPTION_ICICLE },
+	{ "minwidth", 0, "PERCENT",
+		"Merge boxes that are narrower than this share of the whole; 0: none. Default: "
+		"what nobody could see, and as much more as keeps the file small.",
+		OPTION_MIN_WIDTH },
+	{ 0 },
+};
+
+static const struct verb_option flame_options[] = {
+	{ "inverted", 0, NULL, "Start at the leaves: who calls what takes most.", OPTION_INVERTED },
+	{ "color-by", 0, "kind|module",
+		"Colour by kind (user, kernel, Go, JIT, inlined; default) or by module.",
+		OPTION_COLOR_BY },
+	{ "sample-index", 0, "NAME", "Which of the profile's values: its name or number.",
+		OPTION_SAMPLE_INDEX },
 	{ 0 },
 };
 
@@ -170,6 +196,22 @@ static const struct verb verbs[] = {
 		TEXT("Reads any profile.proto file, also one of another tool; - is standard input. "
 		     "On a terminal a long report is shown by PAGER (default: less)."),
 		TABLES(report_options), cmd_report },
+	{ "flame", "FILE... [OPTIONS]", "Draw a profile as a flame graph",
+		TEXT("Draws any profile.proto files, added up, as one file that stands alone and "
+		     "can be mailed: an SVG image, which shows names also without scripts, or an "
+		     "HTML page, which holds more detail. A box is as wide as what was spent in a "
+		     "function and all that it called; its callers are below it, or above it with "
+		     "--icicle.",
+			"In a browser: a click or Enter zooms, Escape shows all of it again, / "
+			"searches by regular expression and says what share matches, n and N go "
+			"to the next match, arrows move. The whole name and the values are shown "
+			"of what the mouse or the focus is on.",
+			"Boxes too narrow to be seen are merged into grey ones; the graph says "
+			"how many frames they hold and how much of the width.",
+			"Without --output the drawing goes to standard output, or to ./FILE.svg "
+			"where that is a terminal (an existing file is kept with .old behind its "
+			"name)."),
+		TABLES(flame_options, drawing_options), cmd_flame },
 	{ "convert", "IN [OUT] [OPTIONS]", "Convert a profile to another format",
 		TEXT("IN is any profile.proto file, - is standard input. Without OUT the result "
 		     "goes to standard output."),

@@ -40,8 +40,13 @@ static const char *value_for(const struct verb_option *o)
 		return "5m";
 	case OPTION_UNTIL:
 		return "now";
+	case OPTION_MIN_WIDTH:
+	case OPTION_FAIL_ON:
+		return "5%";
 	case OPTION_EVENT:
 		return "cpu-clock";
+	case OPTION_OUTPUT:
+		return "/tmp/x.svg";
 	default:
 		return option_word(o, 0, word, sizeof(word)) ? word : "x";
 	}
@@ -54,7 +59,8 @@ static void every_documented_option_is_understood(void **state)
 
 	(void)state;
 	for (const struct verb *v = profctl_program.verbs; v->name; v++) {
-		bool file = !strcmp(v->name, "report") || !strcmp(v->name, "convert");
+		bool file = !strcmp(v->name, "report") || !strcmp(v->name, "convert") ||
+			    !strcmp(v->name, "flame");
 
 		for (unsigned i = 0; (o = verb_option_at(v, i)); i++) {
 			char *argv[12] = { (char *)"profctl", (char *)v->name };
@@ -305,7 +311,7 @@ static void bash_offers_verbs_and_the_values_of_options(void **state)
 	assert_string_equal(offers, "record\nreport\n");
 	free(offers);
 	offers = bash_offers("profctl", "dump -f \"\"", 3);
-	assert_string_equal(offers, "folded\njson\npprof\ntext\n");
+	assert_string_equal(offers, "folded\nhtml\njson\npprof\nsvg\ntext\n");
 	free(offers);
 	offers = bash_offers("profctl", "record --type \"\"", 3);
 	assert_string_equal(offers, "cpu\n");
