@@ -184,7 +184,7 @@ UNWIND_INLINE int arch_step(__abi_u64 rule, struct unwind_regs *r, int is_leaf,
 
 	if (kind == UNWIND_CFA_SIGRET)
 		return arch_step_signal(r, leaf, read, memory);
-	if (kind == UNWIND_CFA_SWITCH) {
+	if (kind == UNWIND_CFA_SWITCH || kind == UNWIND_CFA_SWITCH_SKIP) {
 		if (r->bp == UNWIND_LOST)
 			return TRUNCATE_REGISTER_LOST;
 		/* The other stack may lie anywhere. */
