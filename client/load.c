@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "client/load.h"
+#include "profile/merge.h"
 #include "profile/pprof.h"
 
 int load_profile(const char *path, struct profile **ret, struct error *error)
@@ -31,5 +32,29 @@ int load_profile(const char *path, struct profile **ret, struct error *error)
 	if (r < 0)
 		return error_set(error, r, why.code ? why.code : EXIT_CODE_FAILED, "%s: %s",
 			named ? path : "standard input", why.code ? why.text : strerror(-r));
+	return 0;
+}
+
+int load_merged(const char *const *paths, size_t n, struct profile **ret, struct error *error)
+{
+	CLEANUP(profile_freep) struct profile *sum = NULL;
+	int r = profile_new(&sum);
+
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		CLEANUP(profile_freep) struct profile *p = NULL;
+		struct error why = ERROR_INIT;
+
+		r = load_profile(paths[i], &p, error);
+		if (r < 0)
+			return r;
+		r = profile_merge(sum, p, &why);
+		if (r < 0)
+			return error_set(error, r, EXIT_CODE_FAILED, "cannot add %s: %s", paths[i],
+				why.code ? why.text : strerror(-r));
+	}
+	if (r < 0)
+		return error_set(error, r, EXIT_CODE_FAILED, "out of memory");
+	profile_drop_zeros(sum);
+	*ret = TAKE_PTR(sum);
 	return 0;
 }

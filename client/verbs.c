@@ -96,10 +96,29 @@ static const struct verb_option ps_options[] = {
 
 static const struct verb_option report_options[] = {
 	{ "top", 0, NULL, "The functions that take most (default).", OPTION_TOP },
+	{ "tree", 0, NULL, "Functions between their callers and callees.", OPTION_TREE },
+	{ "traces", 0, NULL, "Each sample with its labels and stack.", OPTION_TRACES },
+	{ "peek", 0, "RE", "Callers and callees of the functions that match.", OPTION_PEEK },
+	{ "list", 0, "RE", "Source of the functions that match, with the values of each line.",
+		OPTION_LIST },
 	{ "lines", 'n', "N", "Show N rows; 0 for all.", OPTION_LINES },
 	{ "cum", 0, NULL, "Sort by the cumulative value.", OPTION_CUM },
+	{ "focus", 0, "RE", "Only samples that pass through what matches.", OPTION_FOCUS },
+	{ "ignore", 0, "RE", "No samples that pass through what matches.", OPTION_IGNORE },
+	{ "hide", 0, "RE", "Take frames that match out of the stacks.", OPTION_HIDE },
+	{ "show", 0, "RE", "Take frames that do not match out of the stacks.", OPTION_SHOW },
+	{ "show-from", 0, "RE", "Take frames above the first that matches out of the stacks.",
+		OPTION_SHOW_FROM },
+	{ "tagfocus", 0, "[KEY=]RE|RANGE",
+		"Only samples with such a label; a range is 5, 5: :5 or 5:7, with units as 2kb:4kb.",
+		OPTION_TAGFOCUS },
+	{ "tagignore", 0, "[KEY=]RE|RANGE", "No samples with such a label.", OPTION_TAGIGNORE },
 	{ "sample-index", 0, "NAME", "Which of the profile's values: its name or number.",
 		OPTION_SAMPLE_INDEX },
+	{ "granularity", 0, "functions|filefunctions|files|lines|addresses",
+		"What is one row (default: functions).", OPTION_GRANULARITY },
+	{ "unit", 0, "UNIT", "Write values in this unit: ms, s, kB, MB... (default: what fits).",
+		OPTION_VALUE_UNIT },
 	{ "no-pager", 0, NULL, "Do not start a pager.", OPTION_NO_PAGER },
 	{ "color", 0, "auto|always|never", "Colours (default: auto, on a terminal).",
 		OPTION_COLOR },
@@ -192,9 +211,14 @@ static const struct verb verbs[] = {
 			"at the second it kills it."),
 		TABLES(target_options, collect_options, format_options, socket_options),
 		cmd_record },
-	{ "report", "FILE [OPTIONS]", "Show a profile as text",
-		TEXT("Reads any profile.proto file, also one of another tool; - is standard input. "
-		     "On a terminal a long report is shown by PAGER (default: less)."),
+	{ "report", "FILE... [OPTIONS]", "Show a profile as text",
+		TEXT("Reads any profile.proto files, also those of another tool, and adds them up; "
+		     "- is standard input. On a terminal a long report is shown by PAGER (default: "
+		     "less).",
+			"Views, filters and numbers are those of go tool pprof. RE is a regular "
+			"expression of RE2, matched against functions, files and modules. Shares "
+			"are of the whole profile, also where filters leave a part of it. What "
+			"the profile's drop_frames names is not shown."),
 		TABLES(report_options), cmd_report },
 	{ "flame", "FILE... [OPTIONS]", "Draw a profile as a flame graph",
 		TEXT("Draws any profile.proto files, added up, as one file that stands alone and "

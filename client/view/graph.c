@@ -5,6 +5,7 @@
  */
 #include "view/graph.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,9 @@ static uint64_t hash_node(const struct graph_node *n)
 {
 	uint64_t h = hash_u64((uint64_t)n->name << 32 | n->module, hash_seed());
 
-	return hash_u64((uint64_t)n->start_line, h);
+	h = hash_u64((uint64_t)n->start_line, h);
+	h = hash_u64((uint64_t)n->line ^ (uint64_t)n->file << 32, h);
+	return hash_u64(n->address, h);
 }
 
 static uint64_t hash_of_node(const void *ctx, uint32_t id)
@@ -35,7 +38,41 @@ static bool node_equal(const void *ctx, uint32_t id, const void *key)
 	const struct graph *g = ctx;
 	const struct graph_node *a = ARRAY_AT(&g->nodes, struct graph_node, id), *b = key;
 
-	return a->name == b->name && a->module == b->module && a->start_line == b->start_line;
+	return a->name == b->name && a->module == b->module && a->start_line == b->start_line &&
+	       a->file == b->file && a->line == b->line && a->address == b->address;
+}
+
+/* As NodeInfo.PrintableName() of pprof. */
+static int label_node(struct graph *g, struct graph_node *n)
+{
+	const char *name = strings_get(&g->names, n->name, NULL);
+	const char *file = strings_get(&g->names, n->file, NULL);
+	_cleanup_free_ char *text = NULL;
+	char address[24] = "", line[24] = "";
+	int r;
+
+	if (n->address)
+		(void)snprintf(address, sizeof(address), "%016" PRIx64 " ", n->address);
+	if (n->line)
+		(void)snprintf(line, sizeof(line), ":%" PRId64, n->line);
+	if (!*address && !*line && !n->file && n->name) {
+		n->label = n->name;
+		return 0;
+	}
+	if (n->line || n->file)
+		r = asprintf(&text, "%s%s%s%s%s", address, name, *name ? " " : "", file, line);
+	else if (n->name)
+		r = asprintf(&text, "%s%s", address, name);
+	else if (n->module)
+		r = asprintf(&text, "%s[%s]", address,
+			frame_basename(profile_text(g->profile, n->module)));
+	else
+		r = asprintf(&text, "%s<unknown>", address);
+	if (r < 0) {
+		text = NULL;
+		return -ENOMEM;
+	}
+	return strings_intern(&g->names, text, strlen(text), &n->label);
 }
 
 static int find_or_add(struct graph *g, const struct graph_node *key, uint32_t *ret)
@@ -50,6 +87,8 @@ static int find_or_add(struct graph *g, const struct graph_node *key, uint32_t *
 			return -ENOMEM;
 		*n = *key;
 		int r = table_add(&g->index, hash, id);
+		if (r >= 0)
+			r = label_node(g, n);
 		if (r < 0)
 			return r;
 	}
@@ -64,19 +103,101 @@ static uint32_t module_of(const struct graph *g, const struct profile_location *
 		       : ARRAY_AT(&g->profile->mappings, struct profile_mapping, l->mapping)->file;
 }
 
-/* names: by function, the string in g->names. */
+/* As pprof shows a path: without what a build sandbox puts in front, and cleaned as Go's
+ * filepath.Clean() does. In place. */
+static char *clean_path(char *path)
+{
+	static const char *const sandboxes[] = { "/proc/self/cwd/./", "/proc/self/cwd/" };
+	char *to, *floor;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sandboxes); i++)
+		if (!strncmp(path, sandboxes[i], strlen(sandboxes[i]))) {
+			path += strlen(sandboxes[i]);
+			break;
+		}
+	if (!*path)
+		return path;
+	bool rooted = *path == '/';
+	floor = to = path + rooted;
+	for (const char *at = floor; *at;) {
+		size_t n = strcspn(at, "/");
+		bool up = n == 2 && !strncmp(at, "..", 2);
+		if (up && to > floor) {
+			while (to > floor && *--to != '/')
+				;
+		} else if (n && !(n == 1 && *at == '.') && !(up && rooted)) {
+			if (to > path + rooted)
+				*to++ = '/';
+			memmove(to, at, n);
+			to += n;
+			if (up)
+				floor = to;
+		}
+		at += n;
+		at += *at == '/';
+	}
+	if (to == path)
+		*to++ = '.';
+	*to = '\0';
+	return path;
+}
+
+struct function_names {
+	uint32_t name, file; /* of graph.names */
+};
+
 static int name_functions(struct graph *g, struct array *names)
 {
 	const struct profile *p = g->profile;
+	enum view_granularity granularity = g->options.granularity;
 	int r = array_resize(names, p->functions.n);
 
 	for (size_t i = 0; i < p->functions.n && r >= 0; i++) {
-		_cleanup_free_ char *owned = NULL;
-		const char *name = frame_function_name(
-			p, ARRAY_AT(&p->functions, struct profile_function, i), &owned);
-		r = strings_intern(&g->names, name, strlen(name), ARRAY_AT(names, uint32_t, i));
+		_cleanup_free_ char *owned = NULL, *path = NULL;
+		const struct profile_function *f =
+			ARRAY_AT(&p->functions, struct profile_function, i);
+		struct function_names *n = ARRAY_AT(names, struct function_names, i);
+		const char *text;
+
+		if (granularity != GRANULARITY_FILES) {
+			text = frame_function_name(p, f, &owned);
+			r = strings_intern(&g->names, text, strlen(text), &n->name);
+		}
+		if (granularity == GRANULARITY_FUNCTIONS || r < 0)
+			continue;
+		path = strdup(profile_text(p, f->file));
+		if (!path)
+			return -ENOMEM;
+		text = clean_path(path);
+		r = strings_intern(&g->names, text, strlen(text), &n->file);
 	}
 	return r;
+}
+
+static struct graph_node key_of(const struct graph *g, const struct array *names,
+	const struct profile_location *l, const struct profile_line *line)
+{
+	enum view_granularity granularity = g->options.granularity;
+	struct graph_node key = { 0 };
+
+	if (granularity == GRANULARITY_ADDRESSES)
+		key.address = l->address;
+	if (!line) {
+		key.module = module_of(g, l);
+		return key;
+	}
+	const struct function_names *n = ARRAY_AT(names, struct function_names, line->function);
+	key.name = n->name;
+	key.file = n->file;
+	if (granularity >= GRANULARITY_LINES)
+		key.line = line->line;
+	if (!key.name || g->options.modules) {
+		key.module = module_of(g, l);
+		key.start_line =
+			ARRAY_AT(&g->profile->functions, struct profile_function, line->function)
+				->start_line;
+	}
+	return key;
 }
 
 static int make_nodes_of(struct graph *g, const struct array *names, uint32_t location)
@@ -89,20 +210,12 @@ static int make_nodes_of(struct graph *g, const struct array *names, uint32_t lo
 	int r = 0;
 
 	if (!n_lines) {
-		struct graph_node key = { .module = module_of(g, l) };
+		struct graph_node key = key_of(g, names, l, NULL);
 		return find_or_add(g, &key, ARRAY_AT(&g->location_node, uint32_t, location));
 	}
 	for (uint32_t i = first; i < n_lines && r >= 0; i++) {
-		struct graph_node key = {
-			.name = *ARRAY_AT(names, uint32_t, lines[i].function),
-		};
+		struct graph_node key = key_of(g, names, l, &lines[i]);
 		uint32_t *node = ARRAY_AT(&g->line_nodes, uint32_t, l->first_line + i);
-		if (!key.name) {
-			key.module = module_of(g, l);
-			key.start_line =
-				ARRAY_AT(&p->functions, struct profile_function, lines[i].function)
-					->start_line;
-		}
 		r = find_or_add(g, &key, node);
 		if (r >= 0 && i + 1 < n_lines)
 			ARRAY_AT(&g->nodes, struct graph_node, *node)->in_inlined_place = true;
@@ -112,7 +225,7 @@ static int make_nodes_of(struct graph *g, const struct array *names, uint32_t lo
 
 static int make_nodes(struct graph *g)
 {
-	CLEANUP(array_deinit) struct array names = ARRAY_INIT(uint32_t, SIZE_MAX);
+	CLEANUP(array_deinit) struct array names = ARRAY_INIT(struct function_names, SIZE_MAX);
 	int r = name_functions(g, &names);
 
 	if (r >= 0)
@@ -151,18 +264,21 @@ static int compare_merged(const void *x, const void *y)
 	return a->labels < b->labels ? -1 : a->labels > b->labels;
 }
 
-static void add_to_total(struct graph *g, int64_t *base, uint32_t labels, int64_t value)
+struct sums {
+	int64_t all, base;
+};
+
+static void add_to_sums(const struct profile *p, struct sums *s, uint32_t labels, int64_t value)
 {
-	g->total = unit_add(g->total, unit_abs(value));
-	if (labels && is_diff_base(g->profile, labels))
-		*base = unit_add(*base, unit_abs(value));
+	s->all = unit_add(s->all, unit_abs(value));
+	if (labels && is_diff_base(p, labels))
+		s->base = unit_add(s->base, unit_abs(value));
 }
 
 /* With values of both signs (a difference of profiles) the total depends on what was added up
  * before: pprof merges samples of equal stack and labels first. */
-static int total_of_merged(struct graph *g, int64_t *base)
+static int sum_merged(const struct profile *p, uint32_t type, struct sums *s)
 {
-	const struct profile *p = g->profile;
 	size_t n = profile_n_samples(p);
 	_cleanup_free_ struct merged *all = calloc(n + 1, sizeof(*all));
 
@@ -170,43 +286,54 @@ static int total_of_merged(struct graph *g, int64_t *base)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		all[i] = (struct merged){ *ARRAY_AT(&p->sample_stacks, uint32_t, i),
-			*ARRAY_AT(&p->sample_labels, uint32_t, i), profile_values(p, i)[g->type] };
+			*ARRAY_AT(&p->sample_labels, uint32_t, i), profile_values(p, i)[type] };
 	qsort(all, n, sizeof(*all), compare_merged);
 	for (size_t i = 0, next; i < n; i = next) {
 		int64_t sum = 0;
 		for (next = i; next < n && !compare_merged(&all[i], &all[next]); next++)
 			sum = unit_add(sum, all[next].value);
-		add_to_total(g, base, all[i].labels, sum);
+		add_to_sums(p, s, all[i].labels, sum);
 	}
 	return 0;
+}
+
+int graph_total(const struct profile *p, uint32_t type, int64_t *ret)
+{
+	struct sums s = { 0 };
+	bool negative = false;
+	int r = 0;
+
+	for (size_t i = 0; i < profile_n_samples(p) && !negative; i++)
+		negative = profile_values(p, i)[type] < 0;
+	if (negative)
+		r = sum_merged(p, type, &s);
+	for (size_t i = 0; i < profile_n_samples(p) && !negative; i++)
+		add_to_sums(p, &s, *ARRAY_AT(&p->sample_labels, uint32_t, i),
+			profile_values(p, i)[type]);
+	if (r >= 0)
+		*ret = s.base ? s.base : s.all;
+	return r;
 }
 
 static int weigh_stacks(struct graph *g)
 {
 	const struct profile *p = g->profile;
-	bool negative = false;
-	int64_t base = 0;
 	int r = array_resize(&g->weights, p->stacks.n);
 
 	for (size_t i = 0; i < profile_n_samples(p) && r >= 0; i++) {
-		int64_t v = profile_values(p, i)[g->type];
 		int64_t *w =
 			ARRAY_AT(&g->weights, int64_t, *ARRAY_AT(&p->sample_stacks, uint32_t, i));
-		*w = unit_add(*w, v);
-		negative = negative || v < 0;
+		*w = unit_add(*w, profile_values(p, i)[g->type]);
 	}
-	if (r >= 0 && negative)
-		r = total_of_merged(g, &base);
-	for (size_t i = 0; i < profile_n_samples(p) && r >= 0 && !negative; i++)
-		add_to_total(g, &base, *ARRAY_AT(&p->sample_labels, uint32_t, i),
-			profile_values(p, i)[g->type]);
-	if (base)
-		g->total = base;
-	return r;
+	if (r < 0)
+		return r;
+	if (!g->options.total)
+		return graph_total(p, g->type, &g->total);
+	g->total = *g->options.total;
+	return 0;
 }
 
-/* The nodes of a location are nodes[0..n-1], innermost first. */
-static const uint32_t *nodes_of(const struct graph *g, uint32_t location, uint32_t *ret_n)
+const uint32_t *graph_nodes_of(const struct graph *g, uint32_t location, uint32_t *ret_n)
 {
 	const struct profile_location *l =
 		ARRAY_AT(&g->profile->locations, struct profile_location, location);
@@ -228,7 +355,7 @@ static void count_stack(struct graph *g, uint32_t stack, int64_t weight)
 	struct graph_node *node = NULL;
 
 	for (uint32_t i = n; i-- > leaf;) {
-		const uint32_t *nodes = nodes_of(g, locations[i], &n_nodes);
+		const uint32_t *nodes = graph_nodes_of(g, locations[i], &n_nodes);
 		for (uint32_t k = n_nodes; k-- > 0;) {
 			node = ARRAY_AT(&g->nodes, struct graph_node, nodes[k]);
 			if (node->seen == stack + 1)
@@ -241,10 +368,12 @@ static void count_stack(struct graph *g, uint32_t stack, int64_t weight)
 		node->flat = unit_add(node->flat, weight);
 }
 
-int graph_init(struct graph *g, const struct profile *p, uint32_t type)
+int graph_init(
+	struct graph *g, const struct profile *p, uint32_t type, const struct graph_options *o)
 {
 	*g = (struct graph){
 		.profile = p,
+		.options = o ? *o : (struct graph_options){ 0 },
 		.type = type,
 		.nodes = ARRAY_INIT(struct graph_node, NO_NODE - 1),
 		.line_nodes = ARRAY_INIT(uint32_t, SIZE_MAX),
@@ -283,130 +412,28 @@ void graph_deinit(struct graph *g)
 	strings_deinit(&g->names);
 }
 
-const char *graph_node_name(
-	const struct graph *g, const struct graph_node *n, char *buf, size_t size)
+/* The numbers as text: pprof compares what it would print. */
+static int compare_numbers(int64_t a, int64_t b)
 {
-	if (n->name)
-		return strings_get(&g->names, n->name, NULL);
-	if (!n->module)
-		return "<unknown>";
-	(void)snprintf(buf, size, "[%s]", frame_basename(profile_text(g->profile, n->module)));
-	return buf;
+	char x[32], y[32];
+
+	(void)snprintf(x, sizeof(x), "%" PRId64 " ", a);
+	(void)snprintf(y, sizeof(y), "%" PRId64 " ", b);
+	return strcmp(x, y);
 }
 
-struct edge {
-	uint32_t from, to;
-	uint32_t seen; /* the last stack + 1 that was counted */
-	bool inlined;
-	int64_t weight;
-};
-
-struct edges {
-	struct array all; /* struct edge */
-	struct table index;
-};
-
-static uint64_t hash_edge(uint32_t from, uint32_t to)
+int graph_tie(const struct graph *g, const struct graph_node *a, const struct graph_node *b)
 {
-	return hash_u64((uint64_t)from << 32 | to, hash_seed());
-}
+	int c = strcmp(
+		strings_get(&g->names, a->name, NULL), strings_get(&g->names, b->name, NULL));
 
-static uint64_t hash_of_edge(const void *ctx, uint32_t id)
-{
-	const struct edge *e = ARRAY_AT(&((const struct edges *)ctx)->all, struct edge, id);
-
-	return hash_edge(e->from, e->to);
-}
-
-static bool edge_equal(const void *ctx, uint32_t id, const void *key)
-{
-	const struct edge *a = ARRAY_AT(&((const struct edges *)ctx)->all, struct edge, id),
-			  *b = key;
-
-	return a->from == b->from && a->to == b->to;
-}
-
-static void edges_deinit(struct edges *e)
-{
-	table_deinit(&e->index);
-	array_deinit(&e->all);
-}
-
-static int add_edge(struct edges *es, struct edge new)
-{
-	uint64_t hash = hash_edge(new.from, new.to);
-	uint32_t id = table_find(&es->index, hash, &new);
-
-	if (id == TABLE_NONE) {
-		struct edge *e = array_push(&es->all);
-		if (!e)
-			return -ENOMEM;
-		*e = new;
-		return table_add(&es->index, hash, (uint32_t)(es->all.n - 1));
-	}
-	struct edge *e = ARRAY_AT(&es->all, struct edge, id);
-	if (e->seen == new.seen)
-		return 0;
-	e->seen = new.seen;
-	e->weight = unit_add(e->weight, new.weight);
-	e->inlined = e->inlined && new.inlined;
-	return 0;
-}
-
-static int edges_of_stack(struct graph *g, struct edges *es, uint32_t stack, int64_t weight)
-{
-	uint32_t n, n_nodes, parent = NO_NODE;
-	const uint32_t *locations = profile_stack(g->profile, stack, &n);
-	uint32_t leaf = *ARRAY_AT(&g->leaf, uint32_t, stack);
-
-	for (uint32_t i = n; i-- > leaf;) {
-		const uint32_t *nodes = nodes_of(g, locations[i], &n_nodes);
-		for (uint32_t k = n_nodes; k-- > 0;) {
-			const struct graph_node *node =
-				ARRAY_AT(&g->nodes, struct graph_node, nodes[k]);
-			if (node->dropped)
-				continue;
-			if (node->in_inlined_place && parent != NO_NODE && parent != nodes[k]) {
-				int r = add_edge(es, (struct edge){ .from = parent,
-							     .to = nodes[k],
-							     .seen = stack + 1,
-							     .inlined = k != n_nodes - 1,
-							     .weight = weight });
-				if (r < 0)
-					return r;
-			}
-			parent = nodes[k];
-		}
-	}
-	return 0;
-}
-
-int graph_mark_inlined(struct graph *g, int64_t min_weight)
-{
-	CLEANUP(edges_deinit) struct edges es = { .all = ARRAY_INIT(struct edge, NO_NODE - 1) };
-	bool any = false;
-
-	ARRAY_EACH(&g->nodes, struct graph_node, n)
-		any = any || n->in_inlined_place;
-	if (!any)
-		return 0;
-	table_init(&es.index, NO_NODE - 1, hash_of_edge, edge_equal, &es);
-	for (size_t i = 0; i < g->profile->stacks.n; i++) {
-		int64_t weight = *ARRAY_AT(&g->weights, int64_t, i);
-		int r = weight ? edges_of_stack(g, &es, (uint32_t)i, weight) : 0;
-		if (r < 0)
-			return r;
-	}
-	/* Every edge into the node inlined: inline; some: partial. */
-	for (int inlined = 1; inlined >= 0; inlined--)
-		ARRAY_EACH(&es.all, struct edge, e) {
-			struct graph_node *n = ARRAY_AT(&g->nodes, struct graph_node, e->to);
-			if (unit_abs(e->weight) < min_weight || e->inlined != inlined)
-				continue;
-			if (inlined)
-				n->inlined = GRAPH_INLINE;
-			else if (n->inlined == GRAPH_INLINE)
-				n->inlined = GRAPH_PARTIAL_INLINE;
-		}
-	return 0;
+	c = c ?: compare_numbers((int64_t)a->address, (int64_t)b->address);
+	c = c
+		    ?: strcmp(strings_get(&g->names, a->file, NULL),
+			       strings_get(&g->names, b->file, NULL));
+	c = c ?: compare_numbers(a->start_line, b->start_line);
+	c = c ?: compare_numbers(a->line, b->line);
+	return c
+		       ?: strcmp(profile_text(g->profile, a->module),
+				  profile_text(g->profile, b->module));
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Functions of a profile with what is theirs alone (flat) and with all they call (cum), by pprof's
- * rules (github.com/google/pprof/blob/main/internal/graph/graph.go, granularity "functions"):
- * frames of equal name are one node, a node counts once in a sample however often it recurs.
+ * Functions of a profile (or their files, lines, addresses) with what is theirs alone (flat) and
+ * with all they call (cum), by pprof's rules
+ * (github.com/google/pprof/blob/main/internal/graph/graph.go): what is called the same is one node,
+ * a node counts once in a sample however often it recurs.
  */
 #ifndef PROFCTL_VIEW_GRAPH_H
 #define PROFCTL_VIEW_GRAPH_H
@@ -11,21 +12,28 @@
 #include <stdint.h>
 #include "base/table.h"
 #include "profile/profile.h"
-
-enum graph_inline { GRAPH_NOT_INLINE, GRAPH_PARTIAL_INLINE, GRAPH_INLINE };
+#include "view/view.h"
 
 struct graph_node {
-	uint32_t name;	    /* of graph.names; "": unnamed, shown as its module */
-	uint32_t module;    /* string of the profile; only of unnamed ones */
-	int64_t start_line; /* only of unnamed ones */
+	uint32_t name, file; /* of graph.names; 0: none, or not told apart by it */
+	uint32_t module;     /* string of the profile; only where it tells apart */
+	uint64_t address;    /* 0: not told apart by it; the same for the lines */
+	int64_t line, start_line;
+	uint32_t label; /* of graph.names: how pprof prints the node, never empty */
 	int64_t flat, cum;
 	uint32_t seen; /* the last stack + 1 that was counted */
 	bool dropped, in_inlined_place;
-	enum graph_inline inlined;
+};
+
+struct graph_options {
+	enum view_granularity granularity;
+	bool modules;	      /* functions of different modules and first lines are different */
+	const int64_t *total; /* NULL: the samples' own */
 };
 
 struct graph {
 	const struct profile *profile;
+	struct graph_options options;
 	uint32_t type;		    /* the sample type counted */
 	struct strings names;	    /* as shown */
 	struct array nodes;	    /* struct graph_node */
@@ -38,14 +46,20 @@ struct graph {
 	struct table index;	 /* of nodes */
 };
 
-/* Counts. 0, -ENOMEM, -E2BIG. Must not be moved afterwards. */
-int graph_init(struct graph *g, const struct profile *p, uint32_t type);
+/* Counts; o NULL: functions. 0, -ENOMEM, -E2BIG. Must not be moved afterwards. */
+int graph_init(
+	struct graph *g, const struct profile *p, uint32_t type, const struct graph_options *o);
 void graph_deinit(struct graph *g);
-/* Marks which nodes were inlined, following the edges between nodes that are not `dropped` and
- * weigh at least min_weight. 0, -ENOMEM. */
-int graph_mark_inlined(struct graph *g, int64_t min_weight);
-/* The node's name for reading, never empty; borrowed. buf has n bytes. */
-const char *graph_node_name(
-	const struct graph *g, const struct graph_node *n, char *buf, size_t size);
+/* The sum of the samples' absolute values of a type, which percentages are of. 0, -ENOMEM. */
+int graph_total(const struct profile *p, uint32_t type, int64_t *ret);
+/* Borrowed. */
+static inline const char *graph_label(const struct graph *g, const struct graph_node *n)
+{
+	return strings_get(&g->names, n->label, NULL);
+}
+/* By location: its nodes are nodes[0..n-1], innermost first. */
+const uint32_t *graph_nodes_of(const struct graph *g, uint32_t location, uint32_t *ret_n);
+/* The order of what is alike in all that pprof compares first. */
+int graph_tie(const struct graph *g, const struct graph_node *a, const struct graph_node *b);
 
 #endif

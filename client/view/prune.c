@@ -1,65 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns drop_frames. The expressions come from the file and are hostile: what makes regcomp(3) or
- * regexec(3) recurse, repeat or backtrack without a bound is refused before they see it.
+ * Owns drop_frames. The expressions come from the file and are hostile; expression.h bounds them.
  */
 #include "view/prune.h"
 #include <errno.h>
-#include <regex.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
+#include "profile/build.h"
+#include "view/expression.h"
 #include "view/frame.h"
 
-#define MAX_EXPRESSION 1024U
-#define MAX_DEPTH      32
-
 enum verdict { UNKNOWN, KEPT, DROPPED };
-
-/* RE2 to a whole-name POSIX expression; false for what has no equal there. */
-static bool translate(const char *re2, char out[MAX_EXPRESSION])
-{
-	size_t n = 0;
-	int depth = 0;
-
-	if (strlen(re2) > MAX_EXPRESSION - 8)
-		return false;
-	out[n++] = '^';
-	out[n++] = '(';
-	for (const char *c = re2; *c; c++) {
-		if (*c == '{' || (depth += *c == '(') > MAX_DEPTH)
-			return false;
-		depth -= *c == ')';
-		/* Letters and digits behind a backslash are classes, assertions, references. */
-		if (*c == '\\') {
-			if (!c[1] || !strchr(".+*?()|[]{}^$\\/:-", c[1]))
-				return false;
-			out[n++] = *c++;
-		}
-		if (!strncmp(c, "(?", 2)) {
-			if (c[2] != ':')
-				return false;
-			c += 2;
-			out[n++] = '(';
-			continue;
-		}
-		if ((*c == '?' || *c == '+') && c > re2 && strchr("*+?", c[-1]))
-			return false;
-		out[n++] = *c;
-	}
-	memcpy(out + n, ")$", 3);
-	return true;
-}
-
-/* false: there is none, or none that can be used. */
-static bool compile(const char *re2, regex_t *ret)
-{
-	char posix[MAX_EXPRESSION];
-
-	return *re2 && translate(re2, posix) && regcomp(ret, posix, REG_EXTENDED | REG_NOSUB) == 0;
-}
 
 /* Without leading dot and argument list, as the expressions are meant for. */
 static char *simplify(const char *name)
@@ -83,8 +36,8 @@ static char *simplify(const char *name)
 	return copy;
 }
 
-static int judge(const struct profile *p, uint32_t function, const regex_t *drop,
-	const regex_t *keep, uint8_t *verdict)
+static int judge(const struct profile *p, uint32_t function, struct expression *drop,
+	struct expression *keep, uint8_t *verdict)
 {
 	if (*verdict != UNKNOWN)
 		return 0;
@@ -95,16 +48,16 @@ static int judge(const struct profile *p, uint32_t function, const regex_t *drop
 	_cleanup_free_ char *simple = simplify(name);
 	if (!simple)
 		return -ENOMEM;
-	*verdict = *name && !regexec(drop, simple, 0, NULL, 0) &&
-				   (!keep || regexec(keep, simple, 0, NULL, 0))
+	*verdict = *name && expression_matches(drop, simple) &&
+				   (!keep || !expression_matches(keep, simple))
 			   ? DROPPED
 			   : KEPT;
 	return 0;
 }
 
 /* Per location: the outermost line that is dropped + 1, thus how many lines go. */
-static int judge_locations(
-	const struct profile *p, const regex_t *drop, const regex_t *keep, struct array *dropped)
+static int judge_locations(const struct profile *p, struct expression *drop,
+	struct expression *keep, struct array *dropped)
 {
 	_cleanup_free_ uint8_t *verdicts = calloc(p->functions.n + 1, 1);
 
@@ -149,22 +102,31 @@ static void prune_stack(
 	}
 }
 
+/* 1: there is one, 0: none, or none that can be read. */
+static int compile(const struct profile *p, uint32_t string, struct expression **ret)
+{
+	int r = string ? expression_new(ret, profile_text(p, string), true, "", NULL) : -EINVAL;
+
+	return r == -EINVAL ? 0 : r < 0 ? r : 1;
+}
+
 int prune(const struct profile *p, struct array *ret_first_line, struct array *ret_leaf)
 {
-	regex_t drop, keep;
+	CLEANUP(expression_freep) struct expression *drop = NULL;
+	CLEANUP(expression_freep) struct expression *keep = NULL;
 	int r = array_resize(ret_first_line, p->locations.n);
 
 	if (r >= 0)
 		r = array_resize(ret_leaf, p->stacks.n);
-	if (r < 0 || !compile(profile_text(p, p->drop_frames), &drop))
+	if (r >= 0)
+		r = compile(p, p->drop_frames, &drop);
+	if (r <= 0)
 		return r;
-	bool has_keep = compile(profile_text(p, p->keep_frames), &keep);
+	r = compile(p, p->keep_frames, &keep);
 	/* Without the exceptions that it was meant to have, nothing is dropped. */
-	if (!p->keep_frames || has_keep)
-		r = judge_locations(p, &drop, has_keep ? &keep : NULL, ret_first_line);
-	if (has_keep)
-		regfree(&keep);
-	regfree(&drop);
+	if (r < 0 || (p->keep_frames && !keep))
+		return r;
+	r = judge_locations(p, drop, keep, ret_first_line);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < p->stacks.n; i++)
@@ -176,5 +138,30 @@ int prune(const struct profile *p, struct array *ret_first_line, struct array *r
 		if (*gone == n_lines)
 			*gone = 0;
 	}
+	return 0;
+}
+
+int prune_apply(struct profile *p)
+{
+	CLEANUP(array_deinit) struct array first_line = ARRAY_INIT(uint32_t, SIZE_MAX);
+	CLEANUP(array_deinit) struct array leaf = ARRAY_INIT(uint32_t, SIZE_MAX);
+	int r = p->drop_frames ? prune(p, &first_line, &leaf) : 0;
+
+	if (r < 0 || !p->drop_frames)
+		return r;
+	profile_index_drop(p);
+	for (size_t i = 0; i < p->locations.n; i++) {
+		uint32_t gone = *ARRAY_AT(&first_line, uint32_t, i);
+		struct profile_location *l = ARRAY_AT(&p->locations, struct profile_location, i);
+		l->first_line += gone;
+		l->n_lines -= gone;
+	}
+	for (size_t i = 0; i < p->stacks.n; i++) {
+		uint32_t gone = *ARRAY_AT(&leaf, uint32_t, i);
+		struct profile_span *s = ARRAY_AT(&p->stacks, struct profile_span, i);
+		s->first += gone;
+		s->n -= gone;
+	}
+	p->drop_frames = p->keep_frames = 0;
 	return 0;
 }

@@ -10,8 +10,9 @@
 #include "profile/profile.h"
 
 /* Fills arrays of uint32_t: by location the first line that is left, by stack the first frame that
- * is left. All 0 where nothing is to be dropped, or where the expressions are none that we can
- * read: they are RE2, of which what POSIX has too is understood. 0, -ENOMEM. */
+ * is left. All 0 where nothing is to be dropped, or where the expressions are none. 0, -ENOMEM. */
 int prune(const struct profile *p, struct array *ret_first_line, struct array *ret_leaf);
+/* The same, in the profile's columns; the expressions are done and taken out. */
+int prune_apply(struct profile *p);
 
 #endif

@@ -66,7 +66,7 @@ static const struct unit *find_unit(const struct family *f, const char *text)
 
 static bool is_auto(const char *unit)
 {
-	return !strcmp(unit, "auto");
+	return !strcmp(unit, "auto") || !strcmp(unit, "minimum");
 }
 
 static double scale_in(const struct family *f, double v, const char *to, const char **ret_unit)
@@ -86,7 +86,7 @@ static double scale_in(const struct family *f, double v, const char *to, const c
 
 double unit_scale(int64_t value, const char *from, const char *to, const char **ret_unit)
 {
-	static const char *const plain[] = { "count", "sample", "unit", "auto" };
+	static const char *const plain[] = { "count", "sample", "unit", "auto", "minimum" };
 
 	if (value < 0 && value != INT64_MIN)
 		return -unit_scale(-value, from, to, ret_unit);

@@ -12,12 +12,27 @@
 #include "base/error.h"
 #include "profile/profile.h"
 
+/* What frames are told apart by, as pprof's -granularity. */
+enum view_granularity {
+	GRANULARITY_FUNCTIONS,
+	GRANULARITY_FILEFUNCTIONS,
+	GRANULARITY_FILES,
+	GRANULARITY_LINES,
+	GRANULARITY_ADDRESSES,
+};
+
+struct filter;
+
 struct view_options {
 	int n;			  /* rows shown; 0: the view's own choice; negative: all */
 	bool cum;		  /* sort by cumulative value */
 	const char *sample_index; /* name or number of a sample type; NULL: the profile's default */
 	bool color;
 	int width; /* columns of the terminal; 0: unknown, lines are not cut */
+	enum view_granularity granularity;
+	const char *unit;	     /* values are written in it; NULL: in what reads well */
+	const int64_t *total;	     /* what percentages are of; NULL: the profile's own */
+	const struct filter *filter; /* what was applied, for the heading; NULL: nothing */
 };
 
 /* All return 0, -EINVAL (an option that does not fit the profile), -EIO (the stream failed) or
@@ -25,6 +40,26 @@ struct view_options {
 
 /* `go tool pprof -top`: flat flat% sum% cum cum%, then what is unnamed and what would name it. */
 int view_top(const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
+/* `go tool pprof -tree`: each function between its callers and callees. */
+int view_tree(const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
+/* `go tool pprof -peek`: the same, of the functions whose name matches. */
+int view_peek(const struct profile *p, const struct view_options *o, const char *expression,
+	FILE *out, struct error *error);
+/* `go tool pprof -list`: source lines of the functions whose name matches; where there is no source
+ * here, the lines by number. */
+int view_list(const struct profile *p, const struct view_options *o, const char *expression,
+	FILE *out, struct error *error);
+/* `go tool pprof -traces`: each sample with its labels and stack. */
+int view_traces(
+	const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
+/* `go tool pprof -dot`: the call graph for Graphviz. */
+int view_dot(const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
+/* As `perf script` prints samples, for what reads that (stackcollapse-perf.pl, Firefox Profiler). */
+int view_perf_script(
+	const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
+/* https://www.speedscope.app/file-format-schema.json: a view for each sample type. */
+int view_speedscope(
+	const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
 /* root;...;leaf N: one line for each different stack, in a stable order. */
 int view_folded(
 	const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
