@@ -230,6 +230,57 @@ def share_not_run(bench, path):
     return int(m.group(2)) / int(m.group(1)) if m else 0
 
 
+def compile_c(bench, name, text, *flags, compiler="gcc", suffix=".c"):
+    """Builds the program `name` of the bench's folder."""
+    need(compiler)
+    source = bench.path(name + suffix)
+    with open(source, "w") as f:
+        f.write(text)
+    subprocess.run([compiler, "-o", bench.path(name), source, *flags], check=True)
+    return bench.path(name)
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return [int(word) for word in f.read().split()]
+
+
+def count(samples):
+    return sum(s[0][0] for s in samples)
+
+
+def dump(bench, daemon, *words, timeout=60):
+    path = bench.path("dump.pb.gz")
+    bench.ok(daemon, "dump", *words, "-o", path, timeout=timeout)
+    return bench.profile(path).samples
+
+
+def names_of(samples):
+    return {n for s in samples for n in s[1]}
+
+
+def leaves_in(samples, file):
+    """Leaf names of the samples whose leaf is in that file."""
+    out = {}
+    for s in samples:
+        if s[3] and s[3][0] == file:
+            out[s[1][0]] = out.get(s[1][0], 0) + s[0][0]
+    return out
+
+
+def healthy(bench, daemon, child):
+    """The daemon answers, and another target's dump is as it should be."""
+    check(daemon.alive(), "the daemon is gone: " + daemon.log)
+    bench.ok(daemon, "status", timeout=20)
+    samples = dump(bench, daemon, "--pid", child.pid, timeout=20)
+    work = count([s for s in samples if s[1][:1] == ["short_work"]])
+    check(work > 0.9 * count(samples), f"short_work has {work} of {count(samples)} samples")
+
+
+def burner(bench, seconds="60"):
+    return bench.start(bench.workload("short_lived"), seconds, stdout=subprocess.DEVNULL)
+
+
 def wait_until(condition, seconds=20, what="it"):
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -11,22 +11,9 @@ import sys
 import time
 
 import lib
-from lib import check, check_equal
+from lib import check, check_equal, compile_c, count
 
 SECONDS = "1.5"
-
-
-def count(samples):
-    return sum(s[0][0] for s in samples)
-
-
-def compile_c(bench, name, text, *flags, compiler="gcc", suffix=".c"):
-    lib.need(compiler)
-    source = bench.path(name + suffix)
-    with open(source, "w") as f:
-        f.write(text)
-    subprocess.run([compiler, "-o", bench.path(name), source, *flags], check=True)
-    return bench.path(name)
 
 
 def record(bench, daemon, *command, flags=("-F", 997)):
@@ -225,7 +212,11 @@ def test_cpp(bench):
 namespace deep::inside {
 template <typename T> struct Worker {
 	volatile T sink = 0;
-	__attribute__((noinline)) void spin(const std::string &s, T n) { for (T i = 0; i < n; i++) sink = sink + i + s.size(); }
+	__attribute__((noinline)) void spin(const std::string &s, T n)
+	{
+		for (T i = 0; i < n; i++)
+			sink = sink + i + s.size();
+	}
 };
 }
 int main()

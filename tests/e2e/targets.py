@@ -10,13 +10,9 @@ import sys
 import time
 
 import lib
-from lib import check, check_equal
+from lib import check, check_equal, count
 
 NOBODY = 65534
-
-
-def count(samples):
-    return sum(s[0][0] for s in samples)
 
 
 def pids(bench, daemon, *words):
@@ -296,6 +292,7 @@ def test_the_end_of_the_target_detaches(bench):
     path = copy_of(bench, "ender")
     a, b = burn(bench, path), burn(bench, path)
     bench.ok(daemon, "attach", "-F", 499, "--pid", f"{a.pid},{b.pid}")
+    sees(bench, daemon, [a, b])
     a.kill()
     a.wait()
     time.sleep(2.2)
@@ -303,8 +300,8 @@ def test_the_end_of_the_target_detaches(bench):
     b.kill()
     b.wait()
     lib.wait_until(lambda: not attached(bench, daemon), 10, "detaching")
-    check(pids(bench, daemon, "--pid", f"{a.pid},{b.pid}").keys() == {a.pid, b.pid},
-          "what was collected is gone with the attachment")
+    check_equal(set(pids(bench, daemon, "--pid", f"{a.pid},{b.pid}")), {a.pid, b.pid},
+                "what was collected, after the attachment's end")
     # a parent that ends before its child: the child is still the target
     shell = bench.start("sh", "-c", f"{path} 20 >/dev/null & echo $!; sleep 0.7", stdout=subprocess.PIPE,
                         text=True)
