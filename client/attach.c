@@ -130,7 +130,7 @@ int attach_send(struct remote *r, const struct attach_options *o, const struct t
 	n = remote_call(
 		r, &request, &message, PROFD__V1__REPLY__BODY_ATTACH, &wait, ret, NULL, error);
 	if (n == 0 && !(*ret)->attach->attachment) {
-		remote_reply_free(*ret);
+		*ret = reply_free(*ret);
 		return error_set(error, -EPROTO, EXIT_CODE_FAILED,
 			"the daemon does not say what it attached; is it another version?");
 	}
@@ -208,7 +208,7 @@ void attach_remove(struct remote *r, uint64_t attachment)
 	Profd__V1__Request request = PROFD__V1__REQUEST__INIT;
 	Profd__V1__DetachRequest detach = PROFD__V1__DETACH_REQUEST__INIT;
 	struct remote_wait wait = { .silence_ms = REMOTE_ANSWER_MS };
-	CLEANUP(remote_reply_freep) Profd__V1__Reply *reply = NULL;
+	CLEANUP(reply_freep) Profd__V1__Reply *reply = NULL;
 
 	detach.id = attachment;
 	request.body_case = PROFD__V1__REQUEST__BODY_DETACH;

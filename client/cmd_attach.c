@@ -103,7 +103,7 @@ int attach_outputs(const struct attach_options *o, struct output *ret, struct er
 
 int attach_run(struct attach_options *o)
 {
-	CLEANUP(remote_reply_freep) Profd__V1__Reply *reply = NULL;
+	CLEANUP(reply_freep) Profd__V1__Reply *reply = NULL;
 	CLEANUP(remote_freep) struct remote *r = NULL;
 	struct error error = ERROR_INIT;
 	struct output outputs[ATTACH_TYPES];

@@ -65,7 +65,7 @@ static int print(const struct detach_options *o, const Profd__V1__DetachReply *r
 int cmd_detach(int argc, char **argv)
 {
 	CLEANUP(detach_options_deinit) struct detach_options o = { .target = TARGET_ARGS_INIT };
-	CLEANUP(remote_reply_freep) Profd__V1__Reply *reply = NULL;
+	CLEANUP(reply_freep) Profd__V1__Reply *reply = NULL;
 	CLEANUP(remote_freep) struct remote *r = NULL;
 	Profd__V1__Request request = PROFD__V1__REQUEST__INIT;
 	Profd__V1__DetachRequest detach = PROFD__V1__DETACH_REQUEST__INIT;

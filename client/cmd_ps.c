@@ -134,7 +134,7 @@ static int print_processes(const Profd__V1__ListReply *reply)
 
 int cmd_ps(int argc, char **argv)
 {
-	CLEANUP(remote_reply_freep) Profd__V1__Reply *reply = NULL;
+	CLEANUP(reply_freep) Profd__V1__Reply *reply = NULL;
 	CLEANUP(remote_freep) struct remote *r = NULL;
 	Profd__V1__Request request = PROFD__V1__REQUEST__INIT;
 	Profd__V1__ListRequest list = PROFD__V1__LIST_REQUEST__INIT;

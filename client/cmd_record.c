@@ -118,7 +118,7 @@ static int prepare_outputs(struct recording *r, struct error *error)
 
 static int attach(struct recording *r, const struct target_args *target, struct error *error)
 {
-	CLEANUP(remote_reply_freep) Profd__V1__Reply *reply = NULL;
+	CLEANUP(reply_freep) Profd__V1__Reply *reply = NULL;
 	int n = attach_send(r->remote, &r->options, target, true, &reply, error);
 	char note[512];
 

@@ -218,7 +218,7 @@ static int print_text(const struct status_options *o, const Profd__V1__StatusRep
 
 int cmd_status(int argc, char **argv)
 {
-	CLEANUP(remote_reply_freep) Profd__V1__Reply *reply = NULL;
+	CLEANUP(reply_freep) Profd__V1__Reply *reply = NULL;
 	CLEANUP(remote_freep) struct remote *r = NULL;
 	Profd__V1__Request request = PROFD__V1__REQUEST__INIT;
 	Profd__V1__StatusRequest status = PROFD__V1__STATUS_REQUEST__INIT;

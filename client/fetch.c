@@ -18,8 +18,7 @@ void fetched_deinit(struct fetched *f)
 {
 	if (f->data)
 		munmap(f->data, f->n);
-	if (f->reply)
-		remote_reply_free(f->reply);
+	reply_free(f->reply);
 	*f = (struct fetched)FETCHED_INIT;
 }
 

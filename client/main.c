@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* profctl: verbs.c has what it can do, program.c the way there. */
 #include "client/verb.h"
 
 int main(int argc, char **argv)

@@ -14,11 +14,6 @@
 
 static const char *name = "profctl";
 
-const char *program_name(void)
-{
-	return name;
-}
-
 int complain(const struct error *e)
 {
 	progress_clear();

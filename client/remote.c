@@ -19,7 +19,6 @@ struct remote {
 	uint32_t last_id;
 	struct frame_in in;
 	struct frame_out *out;
-	Profd__V1__Reply *hello;
 };
 
 const char *remote_socket(const char *option)
@@ -31,17 +30,10 @@ const char *remote_socket(const char *option)
 	return env && *env ? env : REMOTE_DEFAULT_SOCKET;
 }
 
-void remote_reply_free(Profd__V1__Reply *reply)
-{
-	profd__v1__reply__free_unpacked(reply, NULL);
-}
-
 struct remote *remote_free(struct remote *r)
 {
 	if (!r)
 		return NULL;
-	if (r->hello)
-		remote_reply_free(r->hello);
 	frame_in_deinit(&r->in);
 	frame_out_free(r->out);
 	close_fd(r->sock);
@@ -52,11 +44,6 @@ struct remote *remote_free(struct remote *r)
 int remote_fd(const struct remote *r)
 {
 	return r->sock;
-}
-
-const Profd__V1__HelloReply *remote_hello(const struct remote *r)
-{
-	return r->hello->hello;
 }
 
 static int no_daemon(const char *path, int r, struct error *error)
@@ -121,7 +108,7 @@ static int next_reply(struct remote *r, uint32_t id, const struct remote_wait *w
 	Profd__V1__Reply **ret, struct error *error)
 {
 	for (;;) {
-		CLEANUP(remote_reply_freep) Profd__V1__Reply *reply = NULL;
+		CLEANUP(reply_freep) Profd__V1__Reply *reply = NULL;
 		const uint8_t *bytes;
 		size_t n;
 		int got;
@@ -130,7 +117,7 @@ static int next_reply(struct remote *r, uint32_t id, const struct remote_wait *w
 		if (got == 0)
 			return 0;
 		if (got > 0)
-			reply = profd__v1__reply__unpack(NULL, n, bytes);
+			reply = reply_decode(bytes, n);
 		if (!reply)
 			return error_set(error, -EPROTO, EXIT_CODE_FAILED,
 				"the daemon's answer cannot be read; is it another version? See: "
@@ -209,7 +196,7 @@ int remote_call(struct remote *r, Profd__V1__Request *request, const struct targ
 	int expected, const struct remote_wait *wait, Profd__V1__Reply **ret, int *ret_fd,
 	struct error *error)
 {
-	CLEANUP(remote_reply_freep) Profd__V1__Reply *reply = NULL;
+	CLEANUP(reply_freep) Profd__V1__Reply *reply = NULL;
 	_cleanup_close_ int fd = -1;
 	unsigned interrupts = 0;
 	uint64_t deadline_ns;
@@ -258,6 +245,7 @@ static int hello(struct remote *r, struct error *error)
 	Profd__V1__Request request = PROFD__V1__REQUEST__INIT;
 	Profd__V1__HelloRequest body = PROFD__V1__HELLO_REQUEST__INIT;
 	struct remote_wait wait = { .silence_ms = REMOTE_ANSWER_MS };
+	CLEANUP(reply_freep) Profd__V1__Reply *reply = NULL;
 	static char client[] = "profctl " PROFD_VERSION;
 
 	body.version = WIRE_VERSION;
@@ -265,7 +253,7 @@ static int hello(struct remote *r, struct error *error)
 	request.body_case = PROFD__V1__REQUEST__BODY_HELLO;
 	request.hello = &body;
 	return remote_call(
-		r, &request, NULL, PROFD__V1__REPLY__BODY_HELLO, &wait, &r->hello, NULL, error);
+		r, &request, NULL, PROFD__V1__REPLY__BODY_HELLO, &wait, &reply, NULL, error);
 }
 
 int remote_connect(const char *socket_option, struct remote **ret, struct error *error)

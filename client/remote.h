@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "base/error.h"
 #include "client/target_args.h"
+#include "wire/decode.h"
 #include "wire/frame.h"
 
 #define REMOTE_DEFAULT_SOCKET "/run/profd/profd.sock"
@@ -26,7 +27,6 @@ struct remote *remote_free(struct remote *r);
 DEFINE_CLEANUP(struct remote *, remote_free)
 /* To poll for the daemon going away; borrowed. */
 int remote_fd(const struct remote *r);
-const Profd__V1__HelloReply *remote_hello(const struct remote *r);
 
 struct remote_wait {
 	int silence_ms;	 /* give up after so long without a word */
@@ -38,11 +38,9 @@ struct remote_wait {
 /* Sends the request (its id is filled in) and waits for the reply `expected` (a
  * PROFD__V1__REPLY__BODY_ value). The daemon's own error becomes *error with its code and
  * -EREMOTEIO. A descriptor that came is given in *ret_fd, else -1. The reply is freed with
- * remote_reply_free(). */
+ * reply_free(). */
 int remote_call(struct remote *r, Profd__V1__Request *request, const struct target_message *target,
 	int expected, const struct remote_wait *wait, Profd__V1__Reply **ret, int *ret_fd,
 	struct error *error);
-void remote_reply_free(Profd__V1__Reply *reply);
-DEFINE_CLEANUP(Profd__V1__Reply *, remote_reply_free)
 
 #endif

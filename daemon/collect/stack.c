@@ -238,11 +238,6 @@ struct stack_entry *stack_entry(const struct stack_store *s, uint32_t entry)
 	return ARRAY_AT(&s->entries, struct stack_entry, entry);
 }
 
-uint32_t stack_n_entries(const struct stack_store *s)
-{
-	return (uint32_t)s->entries.n;
-}
-
 void stack_ref(struct stack_store *s, uint32_t entry)
 {
 	stack_entry(s, entry)->n_refs++;

@@ -56,7 +56,6 @@ int stack_add(struct stack_store *s, uint32_t process, const struct sample_recor
 /* A new current entry with the raw frames of `from`. */
 int stack_copy(struct stack_store *s, uint32_t from, uint32_t *ret_entry);
 struct stack_entry *stack_entry(const struct stack_store *s, uint32_t entry);
-uint32_t stack_n_entries(const struct stack_store *s); /* ids are below */
 void stack_ref(struct stack_store *s, uint32_t entry);
 /* True when that freed the entry (then it holds nothing of its process any more). */
 bool stack_unref(struct stack_store *s, uint32_t entry);

@@ -148,14 +148,6 @@ struct attachment *attachment_table_by_id(struct attachment_table *t, uint64_t i
 	return NULL;
 }
 
-struct attachment *attachment_table_by_bit(struct attachment_table *t, unsigned bit)
-{
-	for (size_t i = 0; i < t->n; i++)
-		if (t->list[i]->bits >> bit & 1)
-			return t->list[i];
-	return NULL;
-}
-
 struct attachment *attachment_table_at(struct attachment_table *t, size_t n)
 {
 	return n < t->n ? t->list[n] : NULL;

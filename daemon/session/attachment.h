@@ -47,7 +47,6 @@ int attachment_table_add_transient(struct attachment_table *t, struct target_spe
 int attachment_table_take_bit(struct attachment_table *t, struct attachment *a, unsigned *ret_bit);
 void attachment_table_remove(struct attachment_table *t, struct attachment *a);
 struct attachment *attachment_table_by_id(struct attachment_table *t, uint64_t id);
-struct attachment *attachment_table_by_bit(struct attachment_table *t, unsigned bit);
 /* n-th living one, in order of id; NULL at the end. */
 struct attachment *attachment_table_at(struct attachment_table *t, size_t n);
 

@@ -193,11 +193,6 @@ void writer_u8(struct writer *w, uint8_t v)
 	put_little_endian(w, v, 1);
 }
 
-void writer_u16(struct writer *w, uint16_t v)
-{
-	put_little_endian(w, v, 2);
-}
-
 void writer_u32(struct writer *w, uint32_t v)
 {
 	put_little_endian(w, v, 4);

@@ -63,7 +63,6 @@ void writer_deinit(struct writer *w);
 void *writer_extend(struct writer *w, size_t n);
 void writer_put(struct writer *w, const void *p, size_t n);
 void writer_u8(struct writer *w, uint8_t v);
-void writer_u16(struct writer *w, uint16_t v);
 void writer_u32(struct writer *w, uint32_t v);
 void writer_u64(struct writer *w, uint64_t v);
 void writer_uleb(struct writer *w, uint64_t v);

@@ -184,13 +184,6 @@ void table_remove(struct table *t, uint64_t hash, uint32_t id)
 	t->n--;
 }
 
-void table_clear(struct table *t)
-{
-	if (t->slots)
-		memset(t->slots, 0xff, ((size_t)t->mask + 1) * sizeof(*t->slots));
-	t->n = 0;
-}
-
 size_t table_bytes(const struct table *t)
 {
 	return t->slots ? ((size_t)t->mask + 1) * sizeof(*t->slots) : 0;

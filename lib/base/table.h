@@ -73,7 +73,6 @@ uint32_t table_find(const struct table *t, uint64_t hash, const void *key);
 int table_add(struct table *t, uint64_t hash, uint32_t id);
 /* Removes the id; no-op when it is not there. */
 void table_remove(struct table *t, uint64_t hash, uint32_t id);
-void table_clear(struct table *t);
 size_t table_bytes(const struct table *t);
 
 /* Process-wide random seed, drawn at first use. */

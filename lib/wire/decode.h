@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "base/cleanup.h"
 #include "wire/profd.pb-c.h"
 
 #define DECODE_REQUEST_BYTES (8ULL * 1024 * 1024)
@@ -19,6 +20,7 @@ Profd__V1__Request *request_decode(const uint8_t *p, size_t n);
 Profd__V1__Request *request_free(Profd__V1__Request *m);
 Profd__V1__Reply *reply_decode(const uint8_t *p, size_t n);
 Profd__V1__Reply *reply_free(Profd__V1__Reply *m);
+DEFINE_CLEANUP(Profd__V1__Reply *, reply_free)
 
 /* The Target that a request names, or NULL. */
 const Profd__V1__Target *request_target(const Profd__V1__Request *m);

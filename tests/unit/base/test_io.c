@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Descriptors over sockets, whole files and writes, sealed memfds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Hash tables of ids, arrays with a maximum, interned strings. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,22 +108,6 @@ static void a_full_table_refuses_and_keeps_what_it_has(void **state)
 	table_remove(&t, w.hashes[50], 50);
 	assert_int_equal(table_add(&t, w.hashes[100], 100), 0);
 	assert_int_equal(find(&t, &w, 100), 100);
-}
-
-static void a_cleared_table_is_empty_and_usable(void **state)
-{
-	struct world w = { .hashes = { 1, 2 } };
-	CLEANUP(table_deinit) struct table t;
-
-	(void)state;
-	table_init(&t, 8, world_hash, world_equal, &w);
-	assert_int_equal(find(&t, &w, 0), TABLE_NONE);
-	assert_int_equal(table_add(&t, 1, 0), 0);
-	table_clear(&t);
-	assert_int_equal(t.n, 0);
-	assert_int_equal(find(&t, &w, 0), TABLE_NONE);
-	assert_int_equal(table_add(&t, 2, 1), 0);
-	assert_int_equal(find(&t, &w, 1), 1);
 }
 
 static void equal_hashes_are_told_apart_by_the_caller(void **state)
@@ -337,7 +322,6 @@ int main(void)
 		cmocka_unit_test(deletion_keeps_every_other_entry_reachable),
 		cmocka_unit_test(removing_what_is_not_there_changes_nothing),
 		cmocka_unit_test(a_full_table_refuses_and_keeps_what_it_has),
-		cmocka_unit_test(a_cleared_table_is_empty_and_usable),
 		cmocka_unit_test(equal_hashes_are_told_apart_by_the_caller),
 		cmocka_unit_test(an_array_grows_to_its_maximum_zeroed),
 		cmocka_unit_test(an_array_of_pointers_is_walked_to_its_end),

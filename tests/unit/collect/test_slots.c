@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Counts by series and second: exact boundaries, the oldest go first, references hold. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Frames, the trie of stacks, and stacks found again by hash. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
