@@ -110,7 +110,8 @@ static const struct verb_option report_options[] = {
 	{ "show-from", 0, "RE", "Take frames above the first that matches out of the stacks.",
 		OPTION_SHOW_FROM },
 	{ "tagfocus", 0, "[KEY=]RE|RANGE",
-		"Only samples with such a label; a range is 5, 5: :5 or 5:7, with units as 2kb:4kb.",
+		"Only samples with such a label; a range is 5, 5: :5 or 5:7, with units as "
+		"2kb:4kb.",
 		OPTION_TAGFOCUS },
 	{ "tagignore", 0, "[KEY=]RE|RANGE", "No samples with such a label.", OPTION_TAGIGNORE },
 	{ "sample-index", 0, "NAME", "Which of the profile's values: its name or number.",
@@ -153,6 +154,24 @@ static const struct verb_option flame_options[] = {
 	{ "color-by", 0, "kind|module",
 		"Colour by kind (user, kernel, Go, JIT, inlined; default) or by module.",
 		OPTION_COLOR_BY },
+	{ "sample-index", 0, "NAME", "Which of the profile's values: its name or number.",
+		OPTION_SAMPLE_INDEX },
+	{ 0 },
+};
+
+static const struct verb_option diff_options[] = {
+	{ "normalize", 0, "none|total|time",
+		"Scale the new profile to the base's total or duration before comparing (default: "
+		"none).",
+		OPTION_NORMALIZE },
+	{ "fail-on", 0, "THRESHOLD",
+		"Exit with status 3 where something grew by more: N% (of any function's share), "
+		"cum=N%, func=REGEX:N% or total=N%. May be given several times.",
+		OPTION_FAIL_ON },
+	{ "paths", 0, NULL, "Show call paths instead of functions.", OPTION_PATHS },
+	{ "lines", 'n', "N", "Show N rows; 0 for all that differ.", OPTION_LINES },
+	{ "cum", 0, NULL, "Sort by the cumulative value.", OPTION_CUM },
+	{ "inverted", 0, NULL, "Draw from the leaves.", OPTION_INVERTED },
 	{ "sample-index", 0, "NAME", "Which of the profile's values: its name or number.",
 		OPTION_SAMPLE_INDEX },
 	{ 0 },
@@ -236,6 +255,27 @@ static const struct verb verbs[] = {
 			"where that is a terminal (an existing file is kept with .old behind its "
 			"name)."),
 		TABLES(flame_options, drawing_options), cmd_flame },
+	{ "diff", "BASE NEW [OPTIONS]", "Show what changed between two profiles",
+		TEXT("Shows by function, or with --paths by call path, what BASE and NEW hold and "
+		     "how "
+		     "far they are apart, the largest change first; percentages are of BASE's "
+		     "total. Differences are those of go tool pprof -base. With neither --lines "
+		     "nor "
+		     "--json it leaves out what changed by less than half a percent.",
+			"Functions are matched by name, so that different builds can be compared. "
+			"Functions without a name are matched by address within the same build, "
+			"else by module.",
+			"With --output or --format it draws a flame graph too: red has become "
+			"more, blue less, and a box is as wide as the larger of both, so that "
+			"what is gone can be seen.",
+			"--fail-on is for CI. Shares are of each profile's own total: --fail-on 5% "
+			"fails where the share that any function takes without its callees grew "
+			"by more than 5 points (flat=5% means the same), cum=5% counts callees "
+			"as well, func=REGEX:2% is cum for functions whose name matches, and "
+			"total=10% is growth of the total in percent of BASE's; together with "
+			"--normalize time it is growth per second. What crossed a threshold is "
+			"said on standard error, and the exit status is 3."),
+		TABLES(diff_options, drawing_options, json_options), cmd_diff },
 	{ "convert", "IN [OUT] [OPTIONS]", "Convert a profile to another format",
 		TEXT("IN is any profile.proto file, - is standard input. Without OUT the result "
 		     "goes to standard output."),

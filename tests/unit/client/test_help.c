@@ -60,7 +60,7 @@ static void every_documented_option_is_understood(void **state)
 	(void)state;
 	for (const struct verb *v = profctl_program.verbs; v->name; v++) {
 		bool file = !strcmp(v->name, "report") || !strcmp(v->name, "convert") ||
-			    !strcmp(v->name, "flame");
+			    !strcmp(v->name, "flame") || !strcmp(v->name, "diff");
 
 		for (unsigned i = 0; (o = verb_option_at(v, i)); i++) {
 			char *argv[12] = { (char *)"profctl", (char *)v->name };
@@ -80,6 +80,8 @@ static void every_documented_option_is_understood(void **state)
 			if (o->id == OPTION_FORMAT && !strcmp(v->name, "attach"))
 				argv[n++] = (char *)"--duration=1";
 			argv[n++] = (char *)(file ? "/nonexistent" : "1");
+			if (!strcmp(v->name, "diff"))
+				argv[n++] = (char *)"/nonexistent";
 			if (!strcmp(v->name, "record")) {
 				/* Root would start a daemon of its own; there is none at this path.
 				 */
@@ -305,7 +307,7 @@ static void bash_offers_verbs_and_the_values_of_options(void **state)
 	completion_bash(f, &profctl_program);
 	fclose(f);
 	offers = bash_offers("profctl", "d", 1);
-	assert_string_equal(offers, "detach\ndump\n");
+	assert_string_equal(offers, "detach\ndiff\ndump\n");
 	free(offers);
 	offers = bash_offers("profctl", "help re", 2);
 	assert_string_equal(offers, "record\nreport\n");
