@@ -50,6 +50,8 @@ void account_now(struct profd *p, struct account *ret)
 	a.target_ns = stats.cpu_ns;
 	symbolizer_get_stats(p->symbolizer, &stats);
 	a.symbolizer_ns = stats.cpu_ns;
+	unwind_get_helper_stats(p->unwind, &stats);
+	a.symbolizer_ns += stats.cpu_ns;
 	helper_pool_get_stats(p->encoder, &stats);
 	a.encoder_ns = stats.cpu_ns;
 	*ret = a;

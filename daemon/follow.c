@@ -16,8 +16,9 @@
 #include "base/limits.h"
 #include "profd.h"
 
-#define MAX_SCANNED LIMIT_PROCESSES
-#define MAX_DESCENT 1024
+#define MAX_SCANNED    LIMIT_PROCESSES
+#define MAX_DESCENT    1024
+#define TABLES_WAIT_NS (2 * NS_PER_SEC)
 
 struct scanned {
 	uint32_t pid, ppid;
@@ -165,13 +166,23 @@ static struct scanned *scanned_get(const struct follow *f, uint32_t pid)
 		       : bsearch(&key, f->scanned.data, f->scanned.n, sizeof(key), by_pid);
 }
 
-/* Has /proc's mappings read for what will be sampled, before it is. */
-static void want_maps(struct follow *f, uint32_t pid)
+/* Has /proc's mappings read for what will be sampled, before it is. Its process.id, or 0. */
+static uint32_t want_maps(struct follow *f, uint32_t pid)
 {
 	struct process *process =
 		process_table_find(f->profd->processes, pid, clock_monotonic_ns(), true);
 	if (process && !process->maps_known)
 		locator_ask(aggregate_locator(f->profd->aggregate), process);
+	return process ? process->id : 0;
+}
+
+static void on_tables(void *userdata, bool cancelled)
+{
+	struct follow *f = userdata;
+	if (cancelled)
+		follow_free(f);
+	else
+		follow_start(f);
 }
 
 /* Children inherit what their parent was marked with; until nothing changes any more. */
@@ -239,13 +250,17 @@ static void on_scan_done(void *userdata, int error)
 	ARRAY_EACH(&f->scanned, struct scanned, s)
 		match_rules(f, s);
 	inherit_marks(f, inherited);
+	uint32_t *wanted = calloc(f->scanned.n + 1, sizeof(*wanted));
+	size_t n = 0;
 	ARRAY_EACH(&f->scanned, struct scanned, s) {
 		if (s->marks)
 			(void)kernel_target_pid(p->kernel, s->pid, s->marks);
-		if (s->marks || a->target.all)
-			want_maps(f, s->pid);
+		uint32_t id = s->marks || a->target.all ? want_maps(f, s->pid) : 0;
+		if (id && wanted)
+			wanted[n++] = id;
 	}
-	follow_start(f);
+	/* First samples have their tables, as far as that does not take long. */
+	unwind_wait(p->unwind, wanted, n, TABLES_WAIT_NS, on_tables, f);
 }
 
 static void on_scanned(void *userdata, int error, const struct target_process_info *info)

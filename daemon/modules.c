@@ -45,7 +45,8 @@ static bool in_use(void *userdata, uint32_t id)
 static bool forget(void *userdata, uint32_t id)
 {
 	const struct sweep *s = userdata;
-	return symbolizer_forget_module(s->profd->symbolizer, id);
+	return unwind_forget_module(s->profd->unwind, id) &&
+	       symbolizer_forget_module(s->profd->symbolizer, id);
 }
 
 static void sweep_modules(struct profd *p, uint64_t now_ns)

@@ -3,7 +3,8 @@
  * The way of a sample through the daemon, every hop in order; read this first.
  *
  * - kernel/rings.c drains sideband, then samples up to the positions noted before
- * - on_sideband -> proc/process.c: who lives, what is mapped where since when
+ * - on_sideband -> proc/process.c: who lives, what is mapped where since when; unwind.c: tables of
+ *   it for the programs
  * - on_sample -> collect/aggregate.c: the process by time, the stack by hash (collect/stack.c),
  *   located now (collect/locate.c), counted in its series and slot (collect/slots.c)
  * - dumps.c, on request: collect/select.c -> symbol/symbolizer.c (worker) -> collect/image.c ->
@@ -67,6 +68,21 @@ static int end_leaderless(void *userdata, struct process *process)
 	return 0;
 }
 
+/* Whoever is or may be sampled has a list of its mappings that is true. */
+static void mappings_changed(struct profd *p, uint32_t pid, uint64_t time_ns)
+{
+	struct process *process = process_table_find(p->processes, pid, time_ns, false);
+
+	if (process)
+		unwind_changed(p->unwind, process);
+}
+
+void pipeline_maps_read(void *userdata, struct process *process)
+{
+	struct profd *p = userdata;
+	unwind_changed(p->unwind, process);
+}
+
 static void on_sideband(void *userdata, const struct sideband_event *e)
 {
 	struct profd *p = userdata;
@@ -80,14 +96,20 @@ static void on_sideband(void *userdata, const struct sideband_event *e)
 	switch (e->kind) {
 	case SIDEBAND_MMAP:
 		on_mmap(p, e);
+		if (e->prot & PROT_EXECUTE)
+			mappings_changed(p, e->pid, e->time_ns);
 		break;
 	case SIDEBAND_COMM:
 		(void)process_table_comm(
 			p->processes, e->pid, e->tid, e->text, e->exec, e->time_ns);
+		if (e->exec)
+			mappings_changed(p, e->pid, e->time_ns);
 		break;
 	case SIDEBAND_FORK:
-		if (e->pid == e->tid)
+		if (e->pid == e->tid) {
 			(void)process_table_fork(p->processes, e->pid, e->ppid, e->time_ns);
+			mappings_changed(p, e->pid, e->time_ns);
+		}
 		break;
 	case SIDEBAND_EXIT:
 		on_exit_of(p, e);
@@ -102,6 +124,7 @@ static void on_sample(void *userdata, const struct sample_record *record)
 	struct profd *p = userdata;
 	p->progress_ns = clock_monotonic_ns();
 	aggregate_sample(p->aggregate, record);
+	unwind_sampled(p->unwind, record);
 }
 
 const struct kernel_callbacks pipeline_callbacks = {
@@ -139,5 +162,6 @@ void pipeline_maintain(struct profd *p)
 	account_keep(p);
 	follow_expire(p);
 	exes_refresh(p);
+	unwind_maintain(p->unwind);
 	modules_maintain(p);
 }

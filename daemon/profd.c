@@ -123,6 +123,8 @@ static int make_rooms(struct profd *p, struct error *error)
 				.modules = p->modules,
 				.io = p->io,
 				.symbolizer = p->symbolizer,
+				.maps_read = pipeline_maps_read,
+				.userdata = p,
 			},
 			p->config.history_ns, p->config.memory_bytes);
 	if (r >= 0)
@@ -131,8 +133,16 @@ static int make_rooms(struct profd *p, struct error *error)
 		return error_set(error, r, EXIT_CODE_FAILED, "cannot start: %s", strerror(-r));
 	struct kernel_callbacks callbacks = pipeline_callbacks;
 	callbacks.userdata = p;
-	return kernel_new(&p->kernel, p->event,
-		&(struct kernel_options){ .ring_bytes = p->config.ring_bytes }, &callbacks, error);
+	r = kernel_new(&p->kernel, p->event,
+		&(struct kernel_options){
+			.ring_bytes = p->config.ring_bytes,
+			.table_bytes = p->config.table_bytes,
+		},
+		&callbacks, error);
+	if (r < 0)
+		return r;
+	r = unwind_new(&p->unwind, p);
+	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "cannot start: %s", strerror(-r)) : 0;
 }
 
 static int listen_on(struct profd *p, const char *path, struct error *error)
@@ -222,6 +232,7 @@ struct profd *profd_free(struct profd *p)
 	ipc_server_free(p->server);
 	if (p->socket_path)
 		(void)unlink(p->socket_path);
+	unwind_free(p->unwind);
 	kernel_free(p->kernel);
 	helper_pool_free(p->encoder);
 	symbolizer_free(p->symbolizer);

@@ -25,6 +25,7 @@
 #include "service/notify.h"
 #include "session/attachment.h"
 #include "symbol/symbolizer.h"
+#include "unwind.h"
 
 #define SOCKET_PATH    "/run/profd/profd.sock"
 #define MAX_QUARANTINE 64
@@ -56,6 +57,7 @@ struct profd {
 	struct helper_pool *encoder;
 	struct aggregate *aggregate;
 	struct kernel *kernel;
+	struct unwind *unwind;
 	struct attachment_table *attachments;
 	struct account_log accounts;
 	struct exes exes;
@@ -92,6 +94,8 @@ int profd_run(struct profd *p);
 extern const struct kernel_callbacks pipeline_callbacks; /* .userdata is to be set */
 /* Drains all that is there, for at most budget_ns. */
 void pipeline_drain(struct profd *p, uint64_t budget_ns);
+/* What /proc said of a process's mappings is in the table. */
+void pipeline_maps_read(void *userdata, struct process *process);
 /* Every second: history, memory, ended lives, ended targets. */
 void pipeline_maintain(struct profd *p);
 /* An exact boundary of slots and accounts now; returns that time. */

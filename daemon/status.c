@@ -12,6 +12,8 @@
 #include "profd.h"
 #include "service/cost.h"
 
+#define MAX_COUNTERS 32
+
 static const struct {
 	const char *name, *text;
 } drops[DROP_COUNT] = {
@@ -155,15 +157,16 @@ static Profd__V1__ProcessCost *cost(struct arena *arena, const char *name, uint6
 
 static void add_costs(struct profd *p, struct arena *arena, Profd__V1__StatusReply *s)
 {
-	struct helper_stats target, symbolizer, encoder;
+	struct helper_stats target, symbolizer, tables, encoder;
 	struct cost self;
 
 	cost_self(&self);
 	target_io_get_stats(p->io, &target);
 	symbolizer_get_stats(p->symbolizer, &symbolizer);
+	unwind_get_helper_stats(p->unwind, &tables);
 	helper_pool_get_stats(p->encoder, &encoder);
-	s->stuck_helpers = target.stuck + symbolizer.stuck + encoder.stuck;
-	s->costs = arena_zeroed(arena, 5, sizeof(*s->costs));
+	s->stuck_helpers = target.stuck + symbolizer.stuck + tables.stuck + encoder.stuck;
+	s->costs = arena_zeroed(arena, 6, sizeof(*s->costs));
 	if (!s->costs)
 		return;
 	Profd__V1__ProcessCost *all[] = {
@@ -172,6 +175,7 @@ static void add_costs(struct profd *p, struct arena *arena, Profd__V1__StatusRep
 		cost(arena, "target helper", target.cpu_ns, target.rss_bytes, target.running),
 		cost(arena, "symbolizer", symbolizer.cpu_ns, symbolizer.rss_bytes,
 			symbolizer.running),
+		cost(arena, "table builder", tables.cpu_ns, tables.rss_bytes, tables.running),
 		cost(arena, "encoder", encoder.cpu_ns, encoder.rss_bytes, encoder.running),
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
@@ -181,6 +185,8 @@ static void add_costs(struct profd *p, struct arena *arena, Profd__V1__StatusRep
 
 static void add_memory(struct profd *p, struct arena *arena, Profd__V1__StatusReply *s)
 {
+	struct kernel_tables_stats tables;
+	kernel_tables_get_stats(p->kernel, &tables);
 	const struct {
 		const char *name;
 		uint64_t bytes, limit;
@@ -189,6 +195,8 @@ static void add_memory(struct profd *p, struct arena *arena, Profd__V1__StatusRe
 		{ "symbols", symbolizer_bytes(p->symbolizer), 0 },
 		{ "processes and modules",
 			process_table_bytes(p->processes) + module_table_bytes(p->modules), 0 },
+		{ "unwind tables", tables.bytes, tables.limit_bytes },
+		{ "lists of mappings", unwind_bytes(p->unwind), 0 },
 		{ "bpf maps and rings", kernel_bytes(p->kernel), 0 },
 	};
 	s->memory = arena_zeroed(arena, ARRAY_SIZE(uses), sizeof(*s->memory));
@@ -244,6 +252,57 @@ static void add_features(struct arena *arena, Profd__V1__StatusReply *s)
 	}
 }
 
+/* Counters of the unwind tables, behind the others. */
+static void add_tables(struct profd *p, struct arena *arena, Profd__V1__StatusReply *s, size_t max)
+{
+	static const struct {
+		const char *name, *text;
+	} failures[UNWIND_FAILURES] = {
+		[UNWIND_FAILURE_NO_CFI] = { "unwind_no_cfi",
+			"files without call frame information" },
+		[UNWIND_FAILURE_BAD] = { "unwind_bad_file", "files whose table could not be made" },
+		[UNWIND_FAILURE_CRASHED] = { "unwind_crashed",
+			"files that cost a worker its life" },
+		[UNWIND_FAILURE_TIMEOUT] = { "unwind_timeout", "files that took too long" },
+		[UNWIND_FAILURE_OPEN] = { "unwind_open", "files that could not be opened" },
+		[UNWIND_FAILURE_ROOM] = { "unwind_no_room",
+			"tables that found no room within UnwindTables=" },
+		[UNWIND_FAILURE_OTHER] = { "unwind_failed", "tables that failed otherwise" },
+	};
+	struct kernel_tables_stats store;
+	struct unwind_stats u;
+
+	kernel_tables_get_stats(p->kernel, &store);
+	unwind_get_stats(p->unwind, &u);
+	const struct {
+		const char *name;
+		uint64_t value;
+		const char *text;
+	} all[] = {
+		{ "unwind_tables", store.tables, "unwind tables of files, there now" },
+		{ "unwind_rows", store.rows, "rows of unwind tables, there now" },
+		{ "unwind_rules", store.rules, "different rules in them" },
+		{ "unwind_processes", store.processes,
+			"processes whose mappings the programs know" },
+		{ "unwind_pending", u.tables.pending, "tables asked for, not there yet" },
+		{ "unwind_built", u.tables.built, "tables made" },
+		{ "unwind_evicted", u.tables.evicted, "tables dropped to make room" },
+		{ "unwind_lists", u.published, "lists of mappings made or made again" },
+		{ "unwind_lists_failed", u.not_published, "lists that found no place" },
+		{ "unwind_turn_us", u.max_turn_ns / NS_PER_US,
+			"microseconds that the longest turn of this took" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(all) + UNWIND_FAILURES && s->n_counters < max; i++) {
+		size_t f = i - ARRAY_SIZE(all);
+		Profd__V1__Counter *c =
+			i < ARRAY_SIZE(all) ? counter(arena, all[i].name, all[i].value, all[i].text)
+					    : counter(arena, failures[f].name, u.tables.failed[f],
+						      failures[f].text);
+		if (c)
+			s->counters[s->n_counters++] = c;
+	}
+}
+
 static void add_everybodys(struct profd *p, struct arena *arena, Profd__V1__StatusReply *s)
 {
 	int64_t wall = (int64_t)(clock_wall_ns() - clock_monotonic_ns());
@@ -254,7 +313,7 @@ static void add_everybodys(struct profd *p, struct arena *arena, Profd__V1__Stat
 		if (e)
 			s->event_sets[s->n_event_sets++] = e;
 	}
-	s->counters = arena_zeroed(arena, 2, sizeof(*s->counters));
+	s->counters = arena_zeroed(arena, MAX_COUNTERS, sizeof(*s->counters));
 	if (s->counters) {
 		Profd__V1__Counter *all[] = {
 			counter(arena, "sideband_lost", p->sideband_lost,
@@ -266,6 +325,7 @@ static void add_everybodys(struct profd *p, struct arena *arena, Profd__V1__Stat
 		for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 			if (all[i])
 				s->counters[s->n_counters++] = all[i];
+		add_tables(p, arena, s, MAX_COUNTERS);
 	}
 	add_quarantine(p, arena, s);
 	s->history_from_wall_ns = aggregate_from_ns(p->aggregate);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists of mappings (unwind_list.h). Addresses and offsets are the target's choice: arithmetic
- * wraps and nothing is assumed of them. */
+/* Lists of mappings (unwind_list.h). Addresses and offsets are the target's
+ * choice: arithmetic wraps and nothing is assumed of them. */
 #include "unwind_list.h"
 
 #define PAGE_MASK ((1ULL << UNWIND_PAGE_SHIFT) - 1)
@@ -37,8 +37,9 @@ uint32_t unwind_list_make(const struct process *p, unwind_place_fn place, void *
 			(n > 0 && m->start < out[n - 1].end))
 			continue;
 		at = place(userdata, m->module);
-		if (at && at->table != KERNEL_TABLE_NONE &&
-			unwind_list_base(at, m->start, m->offset, &one.base))
+		if (at && (at->table == KERNEL_TABLE_PENDING ||
+				  (at->table != KERNEL_TABLE_NONE &&
+					  unwind_list_base(at, m->start, m->offset, &one.base))))
 			one.table = at->table;
 		if (n > 0 && out[n - 1].end == one.start && out[n - 1].table == one.table &&
 			out[n - 1].base == one.base) {

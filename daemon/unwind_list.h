@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the programs are told of a process: its mappings in force, each with its table. Pure. */
+/* What the programs are told of a process: its mappings in force, each with its
+ * table. Pure. */
 #ifndef PROFD_UNWIND_LIST_H
 #define PROFD_UNWIND_LIST_H
 
-#include <stdbool.h>
 #include "kernel/tables.h"
 #include "proc/process.h"
 #include "symbol/unwind_protocol.h"
+#include <stdbool.h>
 
 /* A module's table as far as a list needs it. */
 struct unwind_place {
-	uint32_t table; /* whole, or KERNEL_TABLE_NONE */
+	uint32_t table; /* whole, or KERNEL_TABLE_PENDING, or KERNEL_TABLE_NONE */
 	uint32_t n_segments;
 	uint64_t vaddr; /* of page 0 */
 	const struct unwind_segment *segments;
@@ -19,12 +20,12 @@ struct unwind_place {
 /* NULL: the module has no table. */
 typedef const struct unwind_place *(*unwind_place_fn)(void *userdata, uint32_t module);
 
-/* Where page 0 of the table is in a process that maps `offset` of the file at `start`. False: not
- * in an executable segment. */
+/* Where page 0 of the table is in a process that maps `offset` of the file at
+ * `start`. False: not in an executable segment. */
 bool unwind_list_base(
 	const struct unwind_place *place, uint64_t start, uint64_t offset, uint64_t *ret);
-/* Writes the mappings in force to out, sorted, without overlap, those that go on as one joined.
- * How many; at most max, the lowest ones. */
+/* Writes the mappings in force to out, sorted, without overlap, those that go
+ * on as one joined. How many; at most max, the lowest ones. */
 uint32_t unwind_list_make(const struct process *p, unwind_place_fn place, void *userdata,
 	struct kernel_mapping *out, uint32_t max);
 

@@ -109,8 +109,11 @@ void aggregate_read(struct aggregate *a, const struct target_process_info *info)
 
 static void process_read(void *userdata, struct process *p, const struct target_process_info *info)
 {
-	(void)p;
-	aggregate_read(userdata, info);
+	struct aggregate *a = userdata;
+
+	aggregate_read(a, info);
+	if (a->rooms.maps_read)
+		a->rooms.maps_read(a->rooms.userdata, p);
 }
 
 static void on_cgroup_read(void *userdata, int error, const struct target_process_info *info)

@@ -22,6 +22,9 @@ struct aggregate_rooms { /* borrowed */
 	struct module_table *modules;
 	struct target_io *io;
 	struct symbolizer *symbolizer;
+	/* What a process maps was read from /proc; may be NULL. */
+	void (*maps_read)(void *userdata, struct process *p);
+	void *userdata;
 };
 
 /* An (event, frequency) that was sampled; a series names one. */

@@ -49,6 +49,9 @@ enum kind { KIND_BOOL, KIND_COUNT, KIND_SIZE, KIND_SPAN, KIND_EVENT };
 		"Buffer between the kernel and profd, rounded up to a power of two. What does "    \
 		"not "                                                                             \
 		"fit is lost, and counted.")                                                       \
+	X("Kernel", "UnwindTables", KIND_SIZE, table_bytes, "64M", "bytes", "8M..2G",              \
+		"Memory for the tables that unwind code without frame pointers; those that no "    \
+		"process uses go first. About 4 bytes for 50 bytes of code.")                      \
 	X("Limits", "AttachmentsPerUser", KIND_COUNT, attachments_per_user, "8", "count", "1..64", \
 		"Attachments that one user may have at once.")                                     \
 	X("Limits", "Symbolizers", KIND_COUNT, symbolizers, "2", "count", "1..16",                 \

@@ -22,7 +22,8 @@ struct config {
 	uint64_t history_ns;   /* History=1h */
 	uint64_t memory_bytes; /* Memory=256M */
 	/* [Kernel] */
-	uint64_t ring_bytes; /* RingBuffer=1M, of each CPU */
+	uint64_t ring_bytes;  /* RingBuffer=1M, of each CPU */
+	uint64_t table_bytes; /* UnwindTables=64M */
 	/* [Limits] */
 	uint32_t attachments_per_user; /* AttachmentsPerUser=8 */
 	uint32_t symbolizers;	       /* Symbolizers=2: worker processes at once */

@@ -92,6 +92,7 @@ static void defaults_are_those_of_the_header(void **state)
 	assert_int_equal(c.history_ns, 3600 * NS_PER_SEC);
 	assert_int_equal(c.memory_bytes, 256 * MIB);
 	assert_int_equal(c.ring_bytes, 1 * MIB);
+	assert_int_equal(c.table_bytes, 64 * MIB);
 	assert_int_equal(c.attachments_per_user, 8);
 	assert_int_equal(c.symbolizers, 2);
 }
@@ -110,6 +111,7 @@ static void every_key_reaches_its_member(void **state)
 	assert_int_equal(c.history_ns, 5400 * NS_PER_SEC);
 	assert_int_equal(c.memory_bytes, 3 * GIB);
 	assert_int_equal(c.ring_bytes, 512 * KIB);
+	assert_int_equal(c.table_bytes, 96 * MIB);
 	assert_int_equal(c.attachments_per_user, 3);
 	assert_int_equal(c.symbolizers, 4);
 }
@@ -280,7 +282,7 @@ static void ranges_of_the_table_are_what_is_enforced(void **state)
 		(void)snprintf(text, sizeof(text), "[%s]\n%s=0\n", k->section, k->key);
 		assert_int_equal(read_of(text, &c, &e), -EINVAL);
 	}
-	assert_int_equal(ranges, 6);
+	assert_int_equal(ranges, 7);
 }
 
 static void the_shipped_file_changes_nothing(void **state)
