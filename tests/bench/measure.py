@@ -116,14 +116,14 @@ int main(int argc, char **argv) { std::cout << all<24>(argv[argc - 1]); }
 
 
 class Load:
-    """Commands, each in a process group of its own, so that nothing of them is left. Not at our own
-    priority, unless it is they that are measured."""
+    """Commands, each in a process group of its own, so that nothing of them is left. At our priority only
+    where it is they that are measured."""
 
     def __init__(self, commands, measured=False, **kwargs):
         nice = [] if measured else ["nice", "-n", str(-os.nice(0))]
         self.children = [subprocess.Popen([*nice, *c], stdin=subprocess.DEVNULL,
                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                          start_new_session=True, **kwargs)
+                                          preexec_fn=os.setpgrp if measured else os.setsid, **kwargs)
                          for c in commands]
 
     def stop(self):
@@ -223,6 +223,23 @@ def say_ratio(what, values, base):
     say(what, f"{middle:+.3f} %  (95 %: {low:+.3f} … {high:+.3f}; {len(base)} pairs)")
 
 
+def prefer(nice):
+    """Sets our priority, and what we start has it too. Where the kernel groups by session, a number counts
+    only inside of one, so that the session needs it as well."""
+    if nice == 0:
+        return
+    os.setpriority(os.PRIO_PROCESS, 0, nice)
+    try:
+        os.setsid()
+    except PermissionError:
+        pass  # we lead one already
+    try:
+        with open("/proc/self/autogroup", "w", encoding="utf-8") as f:
+            f.write(str(nice))
+    except OSError:
+        pass
+
+
 def options(description, **defaults):
     """The command line: BUILD, and an option for each default."""
     parser = argparse.ArgumentParser(description=description)
@@ -235,7 +252,7 @@ def options(description, **defaults):
     args.build = os.path.abspath(args.build)
     if os.geteuid() != 0:
         sys.exit("measuring needs root")
-    os.setpriority(os.PRIO_PROCESS, 0, args.nice)
+    prefer(args.nice)
     u = os.uname()
     print(f"# {u.sysname} {u.release} {u.machine}, {os.cpu_count()} CPUs, "
           f"load {os.getloadavg()[0]:.1f}, nice {args.nice}, {time.strftime('%F %T')}", flush=True)

@@ -41,9 +41,9 @@ class Pinger:
 
 
 def main():
-    args = measure.options(__doc__, seconds=20, storm=200)
+    args = measure.options(__doc__, seconds=20, storm=200, freq=99)
     with measure.Measurement(args) as m:
-        daemon = m.shipped()
+        daemon = m.shipped(args.freq)
         time.sleep(3)
         ping = Pinger(daemon.socket)
         time.sleep(args.seconds)
