@@ -14,6 +14,11 @@
 
 static const char *name = "profctl";
 
+const char *program_name(void)
+{
+	return name;
+}
+
 int complain(const struct error *e)
 {
 	progress_clear();

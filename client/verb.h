@@ -115,6 +115,7 @@ int program_main(const struct program *p, const struct verb_run *runs, int argc,
 /* "PROGRAM: TEXT" on standard error; returns the exit code. The name is the last program_main()'s.
  */
 int complain(const struct error *e);
+const char *program_name(void);
 /* Flushes standard output: a reader that went away is fine, anything else is complained about. */
 int finish_stdout(int code);
 
