@@ -247,10 +247,12 @@ int cmd_diff(int argc, char **argv)
 	look_at_terminal(&c);
 	if (compare(&c, &error) < 0)
 		return complain(&error);
-	if (c.lines.n <= 1)
-		return EXIT_CODE_OK;
-	for (size_t i = 0; i + 1 < c.lines.n; i++)
-		(void)fprintf(
-			stderr, "%s: failed on %s\n", program_name(), ((char **)c.lines.data)[i]);
-	return EXIT_CODE_THRESHOLD;
+	int code = EXIT_CODE_OK;
+	for (size_t i = 0; i + 1 < c.lines.n; i++) {
+		struct error crossed = ERROR_INIT;
+		(void)error_set(&crossed, -ERANGE, EXIT_CODE_THRESHOLD, "failed on %s",
+			((char **)c.lines.data)[i]);
+		code = complain(&crossed);
+	}
+	return code;
 }

@@ -200,8 +200,11 @@ static int add_frames(struct adding *a)
 			_cleanup_free_ char *owned = NULL;
 			const struct profile_function *f =
 				ARRAY_AT(&p->functions, struct profile_function, lines[k].function);
-			r = add_frame(a->tree, frame_function_name(p, f, &owned),
-				profile_text(p, f->file), module, k + 1 < n,
+			/* Whole, but where a table of pprof's names goes with it. */
+			const char *name = a->tree->by_name
+						   ? frame_function_name(p, f, &owned)
+						   : profile_text(p, f->name ?: f->system_name);
+			r = add_frame(a->tree, name, profile_text(p, f->file), module, k + 1 < n,
 				ARRAY_AT(&a->lines, uint32_t, l->first_line + k));
 		}
 	}
