@@ -18,12 +18,15 @@
 #include "bpf/cpu.skel.h"
 #include "bpf/follow.skel.h"
 
-#define DRAIN_EVERY_NS	(100 * NS_PER_MS)
-#define IDLE_EVERY_NS	NS_PER_SEC
-#define DRAIN_BUDGET_NS NS_PER_MS
-#define RING_BYTES	MIB
-#define RING_BYTES_MANY (256 * KIB) /* of each, where there are many CPUs */
-#define MANY_CPUS	32
+#define DRAIN_EVERY_NS (100 * NS_PER_MS)
+#define IDLE_EVERY_NS  NS_PER_SEC
+/* A process maps several files in a row; then its unwind tables are wanted. */
+#define SIDEBAND_IN_NS	 (2 * NS_PER_MS)
+#define SIDEBAND_IDLE_NS (20 * NS_PER_MS)
+#define DRAIN_BUDGET_NS	 NS_PER_MS
+#define RING_BYTES	 MIB
+#define RING_BYTES_MANY	 (256 * KIB) /* of each, where there are many CPUs */
+#define MANY_CPUS	 32
 
 /* ---- making ---- */
 
@@ -73,6 +76,9 @@ static void timer_again(struct kernel *k, bool now)
 {
 	uint64_t in_ns = now ? 0 : sampling(k) ? DRAIN_EVERY_NS : IDLE_EVERY_NS;
 
+	if (k->sideband_is_quiet)
+		in_ns = MIN(in_ns, sampling(k) ? SIDEBAND_IN_NS : SIDEBAND_IDLE_NS);
+
 	if (!k->timer)
 		return;
 	(void)sd_event_source_set_time_relative(k->timer, in_ns / NS_PER_US);
@@ -92,6 +98,30 @@ static void follow_check(struct kernel *k)
 	k->follow_lost = lost;
 }
 
+/* Sideband wakes us once, then not again before it was drained. */
+static void sideband_listen(struct kernel *k, bool on)
+{
+	if (k->sideband_is_quiet != on)
+		return;
+	for (unsigned i = 0; i < k->cpus.n; i++)
+		if (k->sources[2 * i + 1])
+			(void)sd_event_source_set_enabled(
+				k->sources[2 * i + 1], on ? SD_EVENT_ON : SD_EVENT_OFF);
+	k->sideband_is_quiet = !on;
+}
+
+static int on_sideband(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct kernel *k = userdata;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	sideband_listen(k, false);
+	timer_again(k, false);
+	return 0;
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct kernel *k = userdata;
@@ -99,6 +129,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)source;
 	(void)usec;
 	follow_check(k);
+	sideband_listen(k, true);
 	timer_again(k, kernel_drain(k, DRAIN_BUDGET_NS) > 0);
 	return 0;
 }
@@ -125,7 +156,7 @@ static int sources_open(struct kernel *k)
 	if (!k->sources)
 		return -ENOMEM;
 	r = sd_event_add_time_relative(k->event, &k->timer, CLOCK_MONOTONIC,
-		IDLE_EVERY_NS / NS_PER_US, 10 * NS_PER_MS / NS_PER_US, on_timer, k);
+		IDLE_EVERY_NS / NS_PER_US, NS_PER_MS / NS_PER_US, on_timer, k);
 	for (unsigned i = 0; i < k->cpus.n && r >= 0; i++) {
 		/* Edges: data without a wake-up stays until the timer's turn. */
 		if (k->rings[i].bytes)
@@ -133,7 +164,7 @@ static int sources_open(struct kernel *k)
 				EPOLLIN | EPOLLET, on_ring, k);
 		if (r >= 0 && k->sideband.rings[i].fd >= 0)
 			r = sd_event_add_io(k->event, &k->sources[2 * i + 1],
-				k->sideband.rings[i].fd, EPOLLIN | EPOLLET, on_ring, k);
+				k->sideband.rings[i].fd, EPOLLIN | EPOLLET, on_sideband, k);
 	}
 	return r < 0 ? r : 0;
 }

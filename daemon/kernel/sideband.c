@@ -51,7 +51,8 @@ static int open_cpu(unsigned cpu)
 		.use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC,
 		.watermark = 1,
-		.wakeup_watermark = DATA_BYTES / 4,
+		/* New mappings are wanted soon; see on_sideband() of kernel.c. */
+		.wakeup_watermark = 1,
 		.disabled = 1,
 	};
 	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
