@@ -59,7 +59,7 @@ static double entropy(const struct edges *es, const uint32_t *list, uint32_t n, 
 }
 
 /* Nodes that only pass on what they get are worth less. */
-static int64_t score(const struct selection *s, uint32_t node)
+static int64_t score(const struct graph_selection *s, uint32_t node)
 {
 	const struct graph_node *n = ARRAY_AT(&s->graph->nodes, struct graph_node, node);
 	uint32_t n_in, n_out;
@@ -74,7 +74,7 @@ static int64_t score(const struct selection *s, uint32_t node)
 	return unit_add((int64_t)v, n->flat);
 }
 
-static int sort(struct selection *s, size_t n, const struct selection_options *o)
+static int sort(struct graph_selection *s, size_t n, const struct selection_options *o)
 {
 	_cleanup_free_ int64_t *scores = NULL;
 	struct sorting by = { .graph = s->graph };
@@ -92,7 +92,7 @@ static int sort(struct selection *s, size_t n, const struct selection_options *o
 	return 0;
 }
 
-static int count_edges(struct selection *s, const struct selection_options *o)
+static int count_edges(struct graph_selection *s, const struct selection_options *o)
 {
 	edges_deinit(&s->edges);
 	int r = edges_init(&s->edges, s->graph, o->inlined_edges_only);
@@ -101,7 +101,7 @@ static int count_edges(struct selection *s, const struct selection_options *o)
 }
 
 /* What weighs nothing, or too little. */
-static int leave_out_light(struct selection *s)
+static int leave_out_light(struct graph_selection *s)
 {
 	ARRAY_EACH(&s->graph->nodes, struct graph_node, n) {
 		if (!n->flat && !n->cum)
@@ -123,7 +123,7 @@ static void drop_empty(struct graph *g)
 	}
 }
 
-static int limit(struct selection *s, const struct selection_options *o)
+static int limit(struct graph_selection *s, const struct selection_options *o)
 {
 	s->n = s->candidates;
 	if (o->n <= 0 || (size_t)o->n >= s->candidates)
@@ -137,7 +137,7 @@ static int limit(struct selection *s, const struct selection_options *o)
 }
 
 /* One unit for all: of the smallest value that is shown. */
-static const char *select_unit(const struct selection *s)
+static const char *select_unit(const struct graph_selection *s)
 {
 	const struct graph *g = s->graph;
 	int64_t min = 0;
@@ -154,7 +154,7 @@ static const char *select_unit(const struct selection *s)
 		min, g->total, profile_text(g->profile, g->profile->types[g->type].unit));
 }
 
-static int select_all(struct selection *s, const struct selection_options *o)
+static int select_all(struct graph_selection *s, const struct selection_options *o)
 {
 	int r = leave_out_light(s);
 
@@ -181,11 +181,12 @@ static int select_all(struct selection *s, const struct selection_options *o)
 	return r;
 }
 
-int selection_init(struct selection *s, struct graph *g, const struct selection_options *o)
+int graph_selection_init(
+	struct graph_selection *s, struct graph *g, const struct selection_options *o)
 {
 	int64_t sum = 0;
 
-	*s = (struct selection){ .graph = g };
+	*s = (struct graph_selection){ .graph = g };
 	ARRAY_EACH(&g->nodes, struct graph_node, n) {
 		sum = unit_add(sum, n->flat);
 	}
@@ -196,22 +197,22 @@ int selection_init(struct selection *s, struct graph *g, const struct selection_
 	s->order = calloc(g->nodes.n + 1, sizeof(*s->order));
 	int r = s->order ? select_all(s, o) : -ENOMEM;
 	if (r < 0) {
-		selection_deinit(s);
+		graph_selection_deinit(s);
 		return r;
 	}
 	s->unit = o->unit ? o->unit : select_unit(s);
 	return 0;
 }
 
-void selection_deinit(struct selection *s)
+void graph_selection_deinit(struct graph_selection *s)
 {
 	edges_deinit(&s->edges);
 	free(s->order);
 	s->order = NULL;
 }
 
-static void write_dropped(const struct selection *s, size_t n, const char *what, const char *value,
-	double fraction, FILE *out)
+static void write_dropped(const struct graph_selection *s, size_t n, const char *what,
+	const char *value, double fraction, FILE *out)
 {
 	const struct graph *g = s->graph;
 	const char *from = profile_text(g->profile, g->profile->types[g->type].unit);
@@ -224,7 +225,7 @@ static void write_dropped(const struct selection *s, size_t n, const char *what,
 				text));
 }
 
-void selection_write(const struct selection *s, bool edges, FILE *out)
+void selection_write(const struct graph_selection *s, bool edges, FILE *out)
 {
 	const struct graph *g = s->graph;
 	const char *from = profile_text(g->profile, g->profile->types[g->type].unit);

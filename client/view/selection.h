@@ -19,7 +19,7 @@ struct selection_options {
 	const char *unit;	 /* NULL: what reads well */
 };
 
-struct selection {
+struct graph_selection {
 	struct graph *graph;
 	struct edges edges; /* grouped */
 	uint32_t *order;    /* owned: nodes, those that are shown first */
@@ -31,11 +31,12 @@ struct selection {
 };
 
 /* Marks the other nodes as dropped. 0, -ENOMEM. Must not be moved afterwards. */
-int selection_init(struct selection *s, struct graph *g, const struct selection_options *o);
-void selection_deinit(struct selection *s);
+int graph_selection_init(
+	struct graph_selection *s, struct graph *g, const struct selection_options *o);
+void graph_selection_deinit(struct graph_selection *s);
 /* "Showing nodes accounting for ..." and what was left out. `edges`: those too. */
-void selection_write(const struct selection *s, bool edges, FILE *out);
-static inline const struct graph_node *selection_at(const struct selection *s, size_t i)
+void selection_write(const struct graph_selection *s, bool edges, FILE *out);
+static inline const struct graph_node *selection_at(const struct graph_selection *s, size_t i)
 {
 	return ARRAY_AT(&s->graph->nodes, struct graph_node, s->order[i]);
 }

@@ -16,7 +16,7 @@
 
 #define NAME_COLUMN 48
 
-static const char *inline_label(const struct selection *s, uint32_t node)
+static const char *inline_label(const struct graph_selection *s, uint32_t node)
 {
 	uint32_t n, inlined = 0;
 	const uint32_t *in = edges_in(&s->edges, node, &n);
@@ -26,7 +26,7 @@ static const char *inline_label(const struct selection *s, uint32_t node)
 	return !inlined ? "" : inlined == n ? " (inline)" : " (partial-inline)";
 }
 
-static void write_rows(const struct selection *s, const struct view_options *o, FILE *out)
+static void write_rows(const struct graph_selection *s, const struct view_options *o, FILE *out)
 {
 	const struct graph *g = s->graph;
 	const char *from = profile_text(g->profile, g->profile->types[g->type].unit);
@@ -60,8 +60,8 @@ static int write_top(struct graph *g, const struct view_options *o, FILE *out)
 		.inlined_edges_only = true,
 		.unit = o->unit,
 	};
-	CLEANUP(selection_deinit) struct selection s = { 0 };
-	int r = selection_init(&s, g, &so);
+	CLEANUP(graph_selection_deinit) struct graph_selection s = { 0 };
+	int r = graph_selection_init(&s, g, &so);
 
 	if (r < 0)
 		return r;

@@ -18,8 +18,8 @@
 static const char separator[] =
 	"----------------------------------------------------------+-------------\n";
 
-static void write_edge(
-	const struct selection *s, const struct edge *e, uint32_t other, int64_t cum, FILE *out)
+static void write_edge(const struct graph_selection *s, const struct edge *e, uint32_t other,
+	int64_t cum, FILE *out)
 {
 	const struct graph *g = s->graph;
 	const char *from = profile_text(g->profile, g->profile->types[g->type].unit);
@@ -31,7 +31,7 @@ static void write_edge(
 	(void)fputs(e->inlined ? " (inline)\n" : "\n", out);
 }
 
-static void write_node(const struct selection *s, size_t row, int64_t sum, FILE *out)
+static void write_node(const struct graph_selection *s, size_t row, int64_t sum, FILE *out)
 {
 	const struct graph *g = s->graph;
 	const struct graph_node *n = selection_at(s, row);
@@ -63,8 +63,8 @@ static void write_node(const struct selection *s, size_t row, int64_t sum, FILE 
 static int write_tree(struct graph *g, const struct selection_options *so,
 	const struct view_options *o, struct expression *e, FILE *out)
 {
-	CLEANUP(selection_deinit) struct selection s = { 0 };
-	int r = selection_init(&s, g, so);
+	CLEANUP(graph_selection_deinit) struct graph_selection s = { 0 };
+	int r = graph_selection_init(&s, g, so);
 	int64_t sum = 0;
 	bool any = !e;
 
