@@ -5,38 +5,10 @@
  * safe.
  */
 #include "view/head.h"
-#include <ctype.h>
 #include <string.h>
 #include <time.h>
 #include "view/frame.h"
 #include "view/unit.h"
-
-/* As massageMappings() of pprof: not a library, not a pseudo-file. */
-static bool is_program(const char *file)
-{
-	size_t n;
-
-	while (isspace((unsigned char)*file))
-		file++;
-	if (!strncmp(file, "(deleted)", 9))
-		file += 9;
-	n = strlen(file);
-	if (!n || *file == '[')
-		return false;
-	for (const char *so = strstr(file, ".so"); so; so = strstr(so + 1, ".so"))
-		if (!so[3] || ((so[3] == '.' || so[3] == '_') && isdigit((unsigned char)so[4])))
-			return false;
-	return true;
-}
-
-const struct profile_mapping *head_main_mapping(const struct profile *p)
-{
-	ARRAY_EACH(&p->mappings, struct profile_mapping, m) {
-		if (is_program(profile_text(p, m->file)))
-			return m;
-	}
-	return p->mappings.n ? p->mappings.data : NULL;
-}
 
 static void write_line(FILE *out, const char *what, const char *text)
 {
@@ -78,7 +50,8 @@ static void write_duration(
 
 void head_write(const struct profile *p, uint32_t type, int64_t total, const char *unit, FILE *out)
 {
-	const struct profile_mapping *m = head_main_mapping(p);
+	/* The first mapping is the program's. */
+	const struct profile_mapping *m = p->mappings.n ? p->mappings.data : NULL;
 
 	if (m && m->file)
 		write_line(out, "File: ", frame_basename(profile_text(p, m->file)));

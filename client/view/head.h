@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include "view/graph.h"
 
-/* The mapping of the program itself, by pprof's guess; NULL: there are no mappings. */
-const struct profile_mapping *head_main_mapping(const struct profile *p);
 /* unit: of the total. */
 void head_write(const struct profile *p, uint32_t type, int64_t total, const char *unit, FILE *out);
 

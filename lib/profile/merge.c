@@ -17,11 +17,13 @@ struct merger {
 	struct profile *into;
 	const struct profile *from;
 	uint32_t *strings, *mappings, *functions, *locations, *stacks, *sets; /* owned */
+	struct table mapping_index;					      /* of `into` */
 	struct array lines, frames, labels;				      /* the one at hand */
 };
 
 static void merger_deinit(struct merger *m)
 {
+	table_deinit(&m->mapping_index);
 	free(m->strings);
 	free(m->mappings);
 	free(m->functions);
@@ -40,26 +42,6 @@ static uint32_t *new_map(size_t n)
 	if (map)
 		memset(map, 0xff, (n + 1) * sizeof(*map));
 	return map;
-}
-
-static int merger_init(struct merger *m, struct profile *into, const struct profile *from)
-{
-	*m = (struct merger){
-		.into = into,
-		.from = from,
-		.strings = new_map(from->strings.spans.n),
-		.mappings = new_map(from->mappings.n),
-		.functions = new_map(from->functions.n),
-		.locations = new_map(from->locations.n),
-		.stacks = new_map(from->stacks.n),
-		.sets = new_map(from->label_sets.n),
-		.lines = ARRAY_INIT(struct profile_line, UINT32_MAX),
-		.frames = ARRAY_INIT(uint32_t, UINT32_MAX),
-		.labels = ARRAY_INIT(struct profile_label, UINT32_MAX),
-	};
-	return m->strings && m->mappings && m->functions && m->locations && m->stacks && m->sets
-		       ? 0
-		       : -ENOMEM;
 }
 
 static int map_string(struct merger *m, uint32_t string, uint32_t *ret)
@@ -84,17 +66,83 @@ static uint64_t rounded_size(const struct profile_mapping *m)
 	return size - size % MAPPING_ROUNDING;
 }
 
-/* Whether they are the same file, perhaps at other addresses. */
-static bool same_mapping(const struct profile_mapping *a, const struct profile_mapping *b)
+/* Mappings of one key are the same file, perhaps at other addresses. */
+static uint32_t identity(const struct profile_mapping *m)
 {
+	return m->build_id ? m->build_id : m->file;
+}
+
+static uint64_t hash_mapping(const struct profile_mapping *m)
+{
+	return hash_u64(identity(m), hash_u64(m->offset, hash_u64(rounded_size(m), hash_seed())));
+}
+
+static const struct profile_mapping *mapping_at(const struct profile *p, uint32_t mapping)
+{
+	return ARRAY_AT(&p->mappings, struct profile_mapping, mapping);
+}
+
+static uint64_t hash_of_mapping(const void *ctx, uint32_t mapping)
+{
+	return hash_mapping(mapping_at(ctx, mapping));
+}
+
+static bool mapping_equal(const void *ctx, uint32_t mapping, const void *key)
+{
+	const struct profile_mapping *a = mapping_at(ctx, mapping), *b = key;
+
 	return rounded_size(a) == rounded_size(b) && a->offset == b->offset &&
-	       (a->build_id || b->build_id ? a->build_id == b->build_id : a->file == b->file);
+	       identity(a) == identity(b);
+}
+
+static void index_mappings(struct table *t, const struct profile *p)
+{
+	table_init(t, PROFILE_NONE - 1, hash_of_mapping, mapping_equal, p);
+}
+
+/* The first that is the same, which is `mapping` itself where there was none. 0, -ENOMEM. */
+static int first_mapping(struct table *t, const struct profile *p, uint32_t mapping, uint32_t *ret)
+{
+	const struct profile_mapping *m = mapping_at(p, mapping);
+	uint64_t hash = hash_mapping(m);
+
+	*ret = table_find(t, hash, m);
+	if (*ret != TABLE_NONE)
+		return 0;
+	*ret = mapping;
+	return table_add(t, hash, mapping);
+}
+
+static int merger_init(struct merger *m, struct profile *into, const struct profile *from)
+{
+	*m = (struct merger){
+		.into = into,
+		.from = from,
+		.strings = new_map(from->strings.spans.n),
+		.mappings = new_map(from->mappings.n),
+		.functions = new_map(from->functions.n),
+		.locations = new_map(from->locations.n),
+		.stacks = new_map(from->stacks.n),
+		.sets = new_map(from->label_sets.n),
+		.lines = ARRAY_INIT(struct profile_line, UINT32_MAX),
+		.frames = ARRAY_INIT(uint32_t, UINT32_MAX),
+		.labels = ARRAY_INIT(struct profile_label, UINT32_MAX),
+	};
+	if (!m->strings || !m->mappings || !m->functions || !m->locations || !m->stacks || !m->sets)
+		return -ENOMEM;
+	index_mappings(&m->mapping_index, into);
+	for (uint32_t i = 0, first; i < into->mappings.n; i++) {
+		int r = first_mapping(&m->mapping_index, into, i, &first);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 static int map_mapping(struct merger *m, uint32_t mapping, uint32_t *ret)
 {
 	uint32_t *to = &m->mappings[mapping];
-	struct profile_mapping new = *ARRAY_AT(&m->from->mappings, struct profile_mapping, mapping);
+	struct profile_mapping new = *mapping_at(m->from, mapping);
 	int r;
 
 	if (*to != PROFILE_NONE) {
@@ -104,11 +152,13 @@ static int map_mapping(struct merger *m, uint32_t mapping, uint32_t *ret)
 	r = map_string(m, new.file, &new.file);
 	if (r >= 0)
 		r = map_string(m, new.build_id, &new.build_id);
-	for (uint32_t i = 0; i < m->into->mappings.n && r >= 0 && *to == PROFILE_NONE; i++)
-		if (same_mapping(ARRAY_AT(&m->into->mappings, struct profile_mapping, i), &new))
-			*to = i;
-	if (r >= 0 && *to == PROFILE_NONE)
+	if (r >= 0)
+		*to = table_find(&m->mapping_index, hash_mapping(&new), &new);
+	if (r >= 0 && *to == TABLE_NONE) {
 		r = profile_add_mapping(m->into, &new, to);
+		if (r >= 0)
+			r = table_add(&m->mapping_index, hash_mapping(&new), *to);
+	}
 	*ret = *to;
 	return r;
 }
@@ -159,8 +209,7 @@ static int map_location(struct merger *m, uint32_t location, uint32_t *ret)
 		return 0;
 	}
 	if (l.mapping != PROFILE_NONE) {
-		const struct profile_mapping *from =
-			ARRAY_AT(&m->from->mappings, struct profile_mapping, l.mapping);
+		const struct profile_mapping *from = mapping_at(m->from, l.mapping);
 		r = map_mapping(m, l.mapping, &l.mapping);
 		if (r < 0)
 			return r;
@@ -365,4 +414,60 @@ void profile_drop_zeros(struct profile *p)
 	}
 	p->sample_stacks.n = p->sample_labels.n = n;
 	p->values.n = n * p->n_types;
+}
+
+/* Of the locations of a stack, in order; *seen: by location. */
+static int unify_stack(struct profile *p, uint32_t stack, struct table *t, uint8_t *seen)
+{
+	uint32_t n, first;
+	const uint32_t *locations = profile_stack(p, stack, &n);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct profile_location *l =
+			ARRAY_AT(&p->locations, struct profile_location, locations[i]);
+		if (seen[locations[i]] || l->mapping == PROFILE_NONE)
+			continue;
+		seen[locations[i]] = 1;
+		int r = first_mapping(t, p, l->mapping, &first);
+		if (r < 0)
+			return r;
+		l->address += mapping_at(p, first)->start - mapping_at(p, l->mapping)->start;
+		l->mapping = first;
+	}
+	return 0;
+}
+
+/* Whether any two mappings are the same. */
+static int has_twins(const struct profile *p, bool *ret)
+{
+	CLEANUP(table_deinit) struct table t;
+	int r = 0;
+
+	*ret = false;
+	index_mappings(&t, p);
+	for (uint32_t i = 0, first; i < p->mappings.n && r >= 0 && !*ret; i++) {
+		r = first_mapping(&t, p, i, &first);
+		*ret = first != i;
+	}
+	return r;
+}
+
+int profile_unify_mappings(struct profile *p)
+{
+	_cleanup_free_ uint8_t *seen = NULL;
+	CLEANUP(table_deinit) struct table t;
+	uint32_t first;
+	bool twins;
+	int r = has_twins(p, &twins);
+
+	index_mappings(&t, p);
+	if (r < 0 || !twins)
+		return r;
+	profile_index_drop(p);
+	seen = calloc(p->locations.n + 1, 1);
+	r = seen ? first_mapping(&t, p, 0, &first) : -ENOMEM;
+	for (size_t i = 0; i < profile_n_samples(p) && r >= 0; i++)
+		if (!is_zero(profile_values(p, i), p->n_types))
+			r = unify_stack(p, *ARRAY_AT(&p->sample_stacks, uint32_t, i), &t, seen);
+	return r;
 }

@@ -17,5 +17,8 @@
 int profile_merge(struct profile *into, const struct profile *from, struct error *error);
 /* Samples whose values are all 0 go. */
 void profile_drop_zeros(struct profile *p);
+/* Mappings that are the same file become the first that a sample has, addresses move along: what
+ * profile_merge() does to one profile. 0, -ENOMEM. */
+int profile_unify_mappings(struct profile *p);
 
 #endif

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The views of `profctl report` against those of `go tool pprof`: lines and numbers, for profiles
+that Go's runtime wrote, ones made by chance in many encodings, and ones of our own.
+
+usage: equal.py PROFCTL [PROFILE...]
+
+Exit status 0: all equal, 1: some differ (the first lines are shown), 77: no `go tool pprof`.
+"""
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import synthetic
+
+SKIP = 77
+HERE = os.path.dirname(os.path.abspath(__file__))
+SYNTHETIC = int(os.environ.get("SYNTHETIC", "42"))
+# What profctl is told, and pprof.
+TREE = "-tree"
+FLAGS = [
+    (["--top"], ["-top"]),
+    (["--top", "-n", "7"], ["-top", "-nodecount=7", "-nodefraction=0"]),
+    (["--top", "-n", "0", "--cum"], ["-top", "-nodecount=0", "-nodefraction=0", "-cum"]),
+    (["--tree"], [TREE]),
+    (["--tree", "-n", "12", "--cum"], [TREE, "-nodecount=12", "-nodefraction=0", "-cum"]),
+    (["--traces"], ["-traces"]),
+    (["--peek", "run|f1|main|count"], ["-peek=run|f1|main|count"]),
+    (["--peek", r"(?i)CLASS\d+|^main\.\w+$"], [r"-peek=(?i)CLASS\d+|^main\.\w+$"]),
+    (["--list", "f1|hash|generic"], ["-list=f1|hash|generic"]),
+    (["--top", "--focus", "f1|run|work"], ["-top", "-focus=f1|run|work"]),
+    (["--tree", "--ignore", "f2|hash"], [TREE, "-ignore=f2|hash"]),
+    (["--tree", "--hide", r"f1|\.so|runtime\."], [TREE, r"-hide=f1|\.so|runtime\."]),
+    (["--top", "--show", "main|f|a.c"], ["-top", "-show=main|f|a.c"]),
+    (["--traces", "--show-from", "run|f[0-3]|work"], ["-traces", "-show_from=run|f[0-3]|work"]),
+    (["--top", "--tagfocus", "thread=main|io"], ["-top", "-tagfocus=thread=main|io"]),
+    (["--top", "--tagignore", "bytes=1kb:4kb"], ["-top", "-tagignore=bytes=1kb:4kb"]),
+    (["--top", "--tagfocus", "worker:a"], ["-top", "-tagfocus=worker:a"]),
+    (["--top", "--granularity", "files"], ["-top", "-files"]),
+    (["--tree", "--granularity", "lines"], [TREE, "-lines"]),
+    (["--top", "--granularity", "filefunctions", "-n", "0"],
+     ["-top", "-filefunctions", "-nodecount=0", "-nodefraction=0"]),
+    (["--top", "--granularity", "addresses", "-n", "30"],
+     ["-top", "-addresses", "-nodecount=30", "-nodefraction=0"]),
+    (["--top", "--sample-index", "0", "--unit", "ms"], ["-top", "-sample_index=0", "-unit=ms"]),
+]
+
+
+def run(argv, empty):
+    env = dict(os.environ, PPROF_BINARY_PATH=empty, TZ="UTC", LC_ALL="C.UTF-8")
+    done = subprocess.run(argv, env=env, cwd=empty, capture_output=True)
+    return done.returncode, done.stdout.decode(errors="replace"), \
+        done.stderr.decode(errors="replace")
+
+
+def clean(text):
+    """What both say: without our note on functions without a name, without what stands in the
+    place of source that is not here."""
+    text = text.split("\n\nFunctions without a name", 1)[0]
+    lines, skipping = [], False
+    for line in text.rstrip("\n").split("\n"):
+        if line.startswith(" Error: ") or line.startswith(" Without source ("):
+            skipping = True
+        elif not skipping or not re.match(r" *\S+ +\S+ +-?\d+:$", line):
+            skipping = False
+            lines.append(line)
+    return lines
+
+
+def compare(profctl, pprof, profile, ours, theirs, empty):
+    code, want, complaint = run([*pprof, *theirs, profile], empty)
+    got_code, got, said = run([profctl, "report", *ours, profile], empty)
+    if code and got_code:
+        return None
+    if code or got_code:
+        return f"exit {got_code} {said.strip()}, pprof {code} {complaint[:200].strip()}"
+    want, got = clean(want), clean(got)
+    if want == got:
+        return None
+    for i in range(max(len(want), len(got))):
+        a = want[i] if i < len(want) else "(nothing)"
+        b = got[i] if i < len(got) else "(nothing)"
+        if a != b:
+            return f"line {i + 1}\n  pprof: {a}\n  ours:  {b}"
+    return None
+
+
+def make_profiles(folder):
+    profiles = []
+    for name, tags in (("plain", []), ("noopt", ["-gcflags=all=-N -l"])):
+        binary = os.path.join(folder, name)
+        subprocess.run(["go", "build", *tags, "-o", binary, os.path.join(HERE, "profiles.go")],
+                       check=True, env=dict(os.environ, GO111MODULE="off"))
+        subprocess.run([binary, folder, name], check=True)
+        profiles += sorted(os.path.join(folder, f) for f in os.listdir(folder)
+                           if f.startswith(name + "."))
+    for seed in range(1, SYNTHETIC + 1):
+        path = os.path.join(folder, f"synthetic{seed}.pb.gz")
+        with open(path, "wb") as f:
+            f.write(synthetic.make(seed))
+        profiles.append(path)
+    return profiles
+
+
+def main():
+    profctl = os.path.abspath(sys.argv[1])
+    if not shutil.which("go"):
+        print("skipped: no go tool pprof", file=sys.stderr)
+        return SKIP
+    tool = subprocess.run(["go", "tool", "-n", "pprof"], capture_output=True, text=True)
+    if tool.returncode:
+        print("skipped: no go tool pprof", file=sys.stderr)
+        return SKIP
+    pprof = [tool.stdout.strip()]
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as empty:
+        profiles = make_profiles(folder) + [os.path.abspath(p) for p in sys.argv[2:]]
+        jobs = [(p, o, t) for p in profiles for o, t in FLAGS]
+        # Several files are one sum.
+        jobs += [(profiles[0], [*o, profiles[0], profiles[7]], [*t, profiles[0], profiles[7]])
+                 for o, t in FLAGS[:6]]
+        bad = {}
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            results = pool.map(lambda j: compare(profctl, pprof, j[0], j[1], j[2], empty), jobs)
+            for (profile, ours, _), why in zip(jobs, results):
+                if why:
+                    bad.setdefault(" ".join(ours), []).append(f"{os.path.basename(profile)}: {why}")
+        for flags, whys in bad.items():
+            print(f"{flags}: {len(whys)} differ\n  {whys[0]}", file=sys.stderr)
+        n = sum(map(len, bad.values()))
+        print(f"{len(jobs) - n} of {len(jobs)} reports of {len(profiles)} profiles are equal")
+        return 1 if n else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
