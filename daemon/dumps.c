@@ -32,7 +32,6 @@ struct dump_job {
 	uint64_t own_attachment; /* id, made for --seconds */
 	uint64_t from_ns, until_ns;
 	uint64_t seconds_ns;
-	struct follow_request follow;
 	char event[32];
 	sd_event_source *timer;
 	struct dump *dump;
@@ -401,6 +400,8 @@ static void dump_cancelled(struct pending *pending, bool finish, bool gone)
 	if (finish && !gone) {
 		if (j->timer)
 			seconds_over(j);
+		else if (j->attaching)
+			j->seconds_ns = 1; /* over as soon as it has begun */
 		return;
 	}
 	if (gone)
@@ -450,8 +451,11 @@ void dumps_start(struct profd *p, struct ipc_request *r, const Profd__V1__DumpRe
 
 void dumps_free_all(struct profd *p)
 {
-	while (p->dumps) {
-		p->dumps->request = NULL;
-		job_free(p->dumps);
+	struct dump_job *next;
+
+	for (struct dump_job *j = p->dumps; j; j = next) {
+		next = j->next;
+		if (!j->attaching)
+			job_free(j);
 	}
 }

@@ -226,10 +226,11 @@ struct profd *profd_free(struct profd *p)
 {
 	if (!p)
 		return NULL;
-	dumps_free_all(p);
 	notify_watchdog_free(p->watchdog);
 	sd_event_source_disable_unref(p->second);
-	ipc_server_free(p->server);
+	ipc_server_free(p->server); /* cancels what its peers asked for */
+	dumps_free_all(p);
+	p->ending = true;
 	if (p->socket_path)
 		(void)unlink(p->socket_path);
 	unwind_free(p->unwind);

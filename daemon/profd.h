@@ -2,7 +2,7 @@
 /*
  * The daemon as a whole: every room's object, made in the order of the floors and unmade backwards
  * (profd.c). The files beside this one are the top floor: pipeline.c (the way of a sample),
- * follow.c (attachments and the kernel), exes.c (replaced executables), account.c (what was
+ * follow*.c (attachments and the kernel), exes.c (replaced executables), account.c (what was
  * lost and what it cost), dumps.c, requests.c (what peers ask), status.c, main.c.
  */
 #ifndef PROFD_PROFD_H
@@ -75,6 +75,7 @@ struct profd {
 	char *socket_path;	/* owned; unlinked at the end when we made it */
 	pid_t front;		/* client in front of a foreground daemon (main.c); 0: none */
 	bool front_waits;	/* the daemon ends with it */
+	bool ending;		/* profd_free() has begun: the kernel is told nothing more */
 	int exit_code;
 };
 
@@ -150,6 +151,7 @@ struct pending {
 /* ---- dumps.c ---- */
 void dumps_start(struct profd *p, struct ipc_request *r, const Profd__V1__DumpRequest *m, int *fds,
 	size_t n_fds);
+/* Ends the jobs but those that follow_attach() still owes a call: they end with it. */
 void dumps_free_all(struct profd *p);
 
 /* ---- requests.c, status.c ---- */

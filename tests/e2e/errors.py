@@ -11,6 +11,7 @@ import sys
 import time
 
 import lib
+import wire_client
 from lib import check, check_equal
 
 NOBODY = 65534
@@ -241,6 +242,35 @@ def test_nothing_collected(bench):
     daemon = bench.daemon()
     bench.profctl(daemon, "dump", "-o", bench.path("x.pb.gz")).one_line(8, "attach")
     check(not os.path.exists(bench.path("x.pb.gz")), "an empty profile is left behind")
+
+
+def test_detached_while_it_is_being_attached(bench):
+    daemon = bench.daemon()
+    for paths in (["/nonexistent/program"], ["/proc/self/exe", "/nonexistent/program"]):
+        target = wire_client.chunk(1, wire_client.target(exes=paths))
+        with wire_client.Client(daemon.socket) as client:
+            # One after the other: the helper that looks for the program is slower than both.
+            attach = client.send("attach", target)
+            detach = client.send("detach", target)
+            answers = {}
+            while len(answers) < 2:
+                request, kind, body = client.receive()
+                answers[request] = kind, body
+        check_equal(answers[detach][0], "detach", "the answer to detach")
+        check_equal(answers[attach][0], "error", "the answer to attach")
+        check("detached meanwhile" in answers[attach][1]["text"], answers[attach][1]["text"])
+    still_works(bench, daemon)
+
+
+def test_the_end_comes_with_requests_open(bench):
+    attach = wire_client.chunk(1, wire_client.target(everything=True))
+    dump = wire_client.chunk(1, "cpu") + wire_client.number(5, 10 ** 9)
+    for i in range(8):
+        daemon = bench.daemon()
+        with wire_client.Client(daemon.socket) as client:
+            client.send("attach", attach) if i % 2 else client.send("dump", dump)
+            time.sleep(0.01 * i)
+            check_equal(daemon.close(), 0, "the daemon's exit code")
 
 
 def test_garbage_on_the_socket(bench):
