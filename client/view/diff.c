@@ -43,13 +43,43 @@ static int64_t scaled(int64_t value, double scale)
 	return v >= 0x1p63 ? INT64_MAX : v <= -0x1p63 ? INT64_MIN : (int64_t)v;
 }
 
-/* Value by value, as pprof rounds. */
-static void scale_values(struct profile *p, uint32_t type, double scale)
+struct part {
+	uint32_t stack, labels;
+	int64_t *value; /* of the profile's column */
+};
+
+static int compare_parts(const void *x, const void *y)
 {
-	for (size_t i = 0; i < profile_n_samples(p) && scale != 1; i++) {
-		int64_t *v = ARRAY_AT(&p->values, int64_t, i * p->n_types + type);
-		*v = scaled(*v, scale);
+	const struct part *a = x, *b = y;
+
+	if (a->stack != b->stack)
+		return a->stack < b->stack ? -1 : 1;
+	return a->labels < b->labels ? -1 : a->labels > b->labels;
+}
+
+/* Rounds as pprof does, which adds up samples of equal stack and labels first. */
+static int scale_values(struct profile *p, uint32_t type, double scale)
+{
+	size_t n = profile_n_samples(p);
+	_cleanup_free_ struct part *parts = scale == 1 ? NULL : calloc(n + 1, sizeof(*parts));
+
+	if (scale == 1)
+		return 0;
+	if (!parts)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		parts[i] = (struct part){ *ARRAY_AT(&p->sample_stacks, uint32_t, i),
+			*ARRAY_AT(&p->sample_labels, uint32_t, i),
+			ARRAY_AT(&p->values, int64_t, i * p->n_types + type) };
+	qsort(parts, n, sizeof(*parts), compare_parts);
+	for (size_t i = 0, next; i < n; i = next) {
+		for (next = i + 1; next < n && !compare_parts(&parts[i], &parts[next]); next++) {
+			*parts[i].value = unit_add(*parts[i].value, *parts[next].value);
+			*parts[next].value = 0;
+		}
+		*parts[i].value = scaled(*parts[i].value, scale);
 	}
+	return 0;
 }
 
 static int normalize(struct diff *d, struct error *error)
@@ -69,8 +99,9 @@ static int normalize(struct diff *d, struct error *error)
 				d->side[base->duration_nanos > 0].name);
 		d->scale = (double)base->duration_nanos / (double)new->duration_nanos;
 	}
-	scale_values(new, d->type[FLAME_NEW], d->scale);
-	return 0;
+	return scale_values(new, d->type[FLAME_NEW], d->scale) < 0
+		       ? error_set(error, -ENOMEM, EXIT_CODE_FAILED, "out of memory")
+		       : 0;
 }
 
 /* ---- names ---- */

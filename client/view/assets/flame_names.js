@@ -76,6 +76,5 @@ function expression(text) {
 
 function percent(share) {
 	var p = share * 100;
-	return (p >= 99.95 ? p.toFixed(0) : p >= 10 ? p.toFixed(1) : p >= 1 ? p.toFixed(2)
-		: String(+p.toPrecision(2))) + "%";
+	return (p >= 99.95 ? p.toFixed(0) : String(+p.toPrecision(3))) + "%";
 }
