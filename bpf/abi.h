@@ -176,7 +176,7 @@ _Static_assert(sizeof(struct walk_state) == 64, "walk_state is part of the BPF A
 
 /* ---- accounting ----------------------------------------------------------------------------- */
 
-/* Per event set and CPU, in the mmapable `counters` array; index set * ABI_MAX_CPUS + cpu.
+/* Per event set and CPU, in the mmapable `counters` array; index set * CPUs + cpu.
  * ran = idle + filtered + stored + sum of dropped; triggered - ran = not_run is derived in user
  * space. `truncated` counts kept samples by reason. */
 struct set_counters {

@@ -17,13 +17,15 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+const volatile __u32 cpus = 1;		  /* numbers are below this */
 const volatile __u32 ring_wake_bytes = 1; /* wake the daemon when a ring holds more */
 
-/* Set * ABI_MAX_CPUS + cpu -> counters; read by the daemon through mmap, never evicted. */
+/* Set * cpus + cpu -> counters; read by the daemon through mmap, never evicted. Bound: event sets
+ * and possible CPUs, set by the loader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, ABI_EVENT_SETS *ABI_MAX_CPUS);
+	__uint(max_entries, ABI_EVENT_SETS);
 	__type(key, u32);
 	__type(value, struct set_counters);
 } counters SEC(".maps");
@@ -331,10 +333,10 @@ int cpu_sample(struct perf_event_context *ctx)
 	u64 began = bpf_ktime_get_ns();
 	u32 cpu = bpf_get_smp_processor_id();
 	u64 set = bpf_get_attach_cookie(ctx);
-	u32 key = set * ABI_MAX_CPUS + cpu, outcome;
+	u32 key = set * cpus + cpu, outcome;
 	struct set_counters *c;
 
-	if (set >= ABI_EVENT_SETS || cpu >= ABI_MAX_CPUS)
+	if (set >= ABI_EVENT_SETS || cpu >= cpus)
 		return 0;
 	c = bpf_map_lookup_elem(&counters, &key);
 	if (!c)

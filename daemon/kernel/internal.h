@@ -38,13 +38,13 @@ struct programs {
 	struct mark_bpf *mark;
 	struct forget_bpf *forget;
 	struct control *control;  /* mapped, writable */
-	struct walk_state *walks; /* mapped; n_walks, by CPU */
-	unsigned n_walks;
+	struct walk_state *walks; /* mapped; by CPU */
+	unsigned n_cpus;
 	uint8_t *store; /* mapped, writable: unwind tables */
 	uint64_t store_bytes;
 	bool store_is_arena;
 	uint32_t pid_level; /* depth of our PID namespace; 0: our pids are the kernel's */
-	struct set_counters *counters; /* mapped; [set * ABI_MAX_CPUS + cpu] */
+	struct set_counters *counters; /* mapped; [set * n_cpus + cpu] */
 	uint64_t bytes;		       /* that the maps occupy, without rings */
 };
 int programs_load(struct programs *p, const struct cpus *cpus, uint64_t ring_bytes,

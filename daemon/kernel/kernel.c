@@ -247,7 +247,7 @@ struct kernel *kernel_free(struct kernel *k)
 
 static struct set_counters *set_counters(struct kernel *k, unsigned set)
 {
-	return &k->programs.counters[(size_t)set * ABI_MAX_CPUS];
+	return &k->programs.counters[(size_t)set * k->programs.n_cpus];
 }
 
 int kernel_set_get(struct kernel *k, const char *event_name, uint32_t freq_hz, unsigned *ret_set,

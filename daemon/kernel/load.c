@@ -150,6 +150,7 @@ static int load_cpu(struct programs *p, const struct self_bpf *self, const struc
 	cpu->rodata->self_pid_level = self->bss->found_pid_level;
 	cpu->rodata->self_pid_ns = self->bss->found_pid_ns;
 	cpu->rodata->self_user_ns = self->bss->found_user_ns;
+	cpu->rodata->cpus = cpus->n;
 	cpu->rodata->ring_wake_bytes = (uint32_t)(ring_bytes / 2);
 	p->store_bytes = store_size(options, p->store_is_arena);
 	r = store_prepare(p, cpu);
@@ -157,6 +158,8 @@ static int load_cpu(struct programs *p, const struct self_bpf *self, const struc
 		r = bpf_map__set_max_entries(cpu->maps.scratch, cpus->n);
 	if (r == 0)
 		r = bpf_map__set_max_entries(cpu->maps.walks, cpus->n);
+	if (r == 0)
+		r = bpf_map__set_max_entries(cpu->maps.counters, ABI_EVENT_SETS * cpus->n);
 	if (r == 0)
 		r = bpf_map__set_max_entries(cpu->maps.sent, cpus->n);
 	if (r == 0)
@@ -239,9 +242,9 @@ static int load_others(struct programs *p, struct error *error)
 	return r < 0 ? load_failed("forget", r, error) : 0;
 }
 
-static size_t counters_bytes(void)
+static size_t counters_bytes(const struct programs *p)
 {
-	return sizeof(struct set_counters) * ABI_EVENT_SETS * ABI_MAX_CPUS;
+	return sizeof(struct set_counters) * ABI_EVENT_SETS * p->n_cpus;
 }
 
 static int map_values(const struct bpf_map *map, size_t n, void **ret)
@@ -288,13 +291,13 @@ int programs_load(struct programs *p, const struct cpus *cpus, uint64_t ring_byt
 
 	if (r < 0)
 		return r;
+	p->n_cpus = cpus->n;
 	r = map_values(p->cpu->maps.control, sizeof(struct control), (void **)&p->control);
 	if (r == 0)
-		r = map_values(p->cpu->maps.counters, counters_bytes(), (void **)&p->counters);
+		r = map_values(p->cpu->maps.counters, counters_bytes(p), (void **)&p->counters);
 	if (r == 0)
 		r = map_values(p->cpu->maps.walks, cpus->n * sizeof(struct walk_state),
 			(void **)&p->walks);
-	p->n_walks = cpus->n;
 	if (r < 0)
 		return error_set(
 			error, r, EXIT_CODE_KERNEL, "cannot map a BPF map: %s", strerror(-r));
@@ -308,11 +311,11 @@ void programs_deinit(struct programs *p)
 	mark_bpf__destroy(p->mark);
 	follow_bpf__destroy(p->follow);
 	if (p->counters)
-		(void)munmap(p->counters, counters_bytes());
+		(void)munmap(p->counters, counters_bytes(p));
 	if (p->control)
 		(void)munmap(p->control, sizeof(struct control));
 	if (p->walks)
-		(void)munmap(p->walks, p->n_walks * sizeof(struct walk_state));
+		(void)munmap(p->walks, p->n_cpus * sizeof(struct walk_state));
 	unload_cpu(p);
 	*p = (struct programs){ 0 };
 }
