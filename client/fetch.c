@@ -48,25 +48,21 @@ static int map_profile(int fd, struct fetched *f, struct error *error)
 	return 0;
 }
 
-int fetch_profile(struct remote *r, Profd__V1__DumpRequest *dump,
-	const struct target_message *target, struct fetched *ret, struct error *error)
+int fetch_profile_waiting(struct remote *r, Profd__V1__DumpRequest *dump,
+	const struct target_message *target, struct remote_wait wait, struct fetched *ret,
+	struct error *error)
 {
 	Profd__V1__Request request = PROFD__V1__REQUEST__INIT;
 	CLEANUP(fetched_deinit) struct fetched f = FETCHED_INIT;
 	_cleanup_close_ int fd = -1;
-	struct remote_wait wait = {
-		.silence_ms = LIMIT_ENCODE_DEADLINE_MS + LIMIT_SYMBOL_DEADLINE_MS +
-			      (int)MIN(dump->seconds_ns / NS_PER_MS, (uint64_t)INT32_MAX / 2),
-		.interrupts = true,
-		.progress = on_progress,
-	};
 	int n;
 
+	wait.silence_ms = LIMIT_ENCODE_DEADLINE_MS + LIMIT_SYMBOL_DEADLINE_MS +
+			  (int)MIN(dump->seconds_ns / NS_PER_MS, (uint64_t)INT32_MAX / 2);
 	request.body_case = PROFD__V1__REQUEST__BODY_DUMP;
 	request.dump = dump;
 	n = remote_call(
 		r, &request, target, PROFD__V1__REPLY__BODY_DUMP, &wait, &f.reply, &fd, error);
-	progress_clear();
 	if (n < 0)
 		return n;
 	n = map_profile(fd, &f, error);
@@ -75,6 +71,16 @@ int fetch_profile(struct remote *r, Profd__V1__DumpRequest *dump,
 	*ret = f;
 	f = (struct fetched)FETCHED_INIT;
 	return 0;
+}
+
+int fetch_profile(struct remote *r, Profd__V1__DumpRequest *dump,
+	const struct target_message *target, struct fetched *ret, struct error *error)
+{
+	struct remote_wait wait = { .interrupts = true, .progress = on_progress };
+	int n = fetch_profile_waiting(r, dump, target, wait, ret, error);
+
+	progress_clear();
+	return n;
 }
 
 void fetched_describe(const struct fetched *f, const char *path)

@@ -19,6 +19,7 @@ struct remote {
 	uint32_t last_id;
 	struct frame_in in;
 	struct frame_out *out;
+	Profd__V1__Reply *hello;
 };
 
 const char *remote_socket(const char *option)
@@ -34,6 +35,7 @@ struct remote *remote_free(struct remote *r)
 {
 	if (!r)
 		return NULL;
+	reply_free(r->hello);
 	frame_in_deinit(&r->in);
 	frame_out_free(r->out);
 	close_fd(r->sock);
@@ -44,6 +46,11 @@ struct remote *remote_free(struct remote *r)
 int remote_fd(const struct remote *r)
 {
 	return r->sock;
+}
+
+const Profd__V1__HelloReply *remote_hello(const struct remote *r)
+{
+	return r->hello->hello;
 }
 
 static int no_daemon(const char *path, int r, struct error *error)
@@ -245,7 +252,6 @@ static int hello(struct remote *r, struct error *error)
 	Profd__V1__Request request = PROFD__V1__REQUEST__INIT;
 	Profd__V1__HelloRequest body = PROFD__V1__HELLO_REQUEST__INIT;
 	struct remote_wait wait = { .silence_ms = REMOTE_ANSWER_MS };
-	CLEANUP(reply_freep) Profd__V1__Reply *reply = NULL;
 	static char client[] = "profctl " PROFD_VERSION;
 
 	body.version = WIRE_VERSION;
@@ -253,7 +259,7 @@ static int hello(struct remote *r, struct error *error)
 	request.body_case = PROFD__V1__REQUEST__BODY_HELLO;
 	request.hello = &body;
 	return remote_call(
-		r, &request, NULL, PROFD__V1__REPLY__BODY_HELLO, &wait, &reply, NULL, error);
+		r, &request, NULL, PROFD__V1__REPLY__BODY_HELLO, &wait, &r->hello, NULL, error);
 }
 
 int remote_connect(const char *socket_option, struct remote **ret, struct error *error)

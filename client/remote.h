@@ -27,6 +27,8 @@ struct remote *remote_free(struct remote *r);
 DEFINE_CLEANUP(struct remote *, remote_free)
 /* To poll for the daemon going away; borrowed. */
 int remote_fd(const struct remote *r);
+/* What the daemon said of itself; borrowed. */
+const Profd__V1__HelloReply *remote_hello(const struct remote *r);
 
 struct remote_wait {
 	int silence_ms;	 /* give up after so long without a word */

@@ -64,6 +64,9 @@ enum option_id {
 	OPTION_FAIL_ON,
 	OPTION_PATHS,
 	OPTION_PRIVATE,
+	OPTION_LISTEN,
+	OPTION_BY,
+	OPTION_INTERVAL,
 };
 
 struct verb_option {

@@ -94,6 +94,14 @@ static const struct verb_option ps_options[] = {
 	{ 0 },
 };
 
+static const struct verb_option serve_options[] = {
+	{ "listen", 0, "ADDRESS",
+		"Listen there: HOST:PORT, [V6]:PORT, a port of localhost, or unix:PATH (default: "
+		"localhost:6060).",
+		OPTION_LISTEN },
+	{ 0 },
+};
+
 static const struct verb_option report_options[] = {
 	{ "top", 0, NULL, "The functions that take most (default).", OPTION_TOP },
 	{ "tree", 0, NULL, "Functions between their callers and callees.", OPTION_TREE },
@@ -276,6 +284,21 @@ static const struct verb verbs[] = {
 			"--normalize time it is growth per second. What crossed a threshold is "
 			"said on standard error, and the exit status is 3."),
 		TABLES(diff_options, drawing_options, json_options), cmd_diff },
+	{ "serve", "[--listen ADDRESS]", "Serve /debug/pprof/ and flame graphs over HTTP",
+		TEXT("Serves what net/http/pprof serves, with its paths, parameters and errors, "
+		     "for every process that the caller may see: go tool pprof "
+		     "http://localhost:6060/proc/PID/debug/pprof/profile?seconds=5 works for a "
+		     "program that is not written in Go. It attaches for the asked seconds. "
+		     "/debug/pprof/profile alone is everything that the caller may see; ?pid=, "
+		     "?comm=, ?exe=, ?unit= and ?cgroup= choose. The index, /debug/pprof/, shows "
+		     "the types that there are.",
+			"In a browser, / shows what is attached, what it costs and loses, and "
+			"leads to the flame graph of each process, renewed while it is looked at.",
+			"It has no privilege beyond its user's, and answers only that user and "
+			"root, who else is told 403. Requests that come by another name than that "
+			"of this machine's loopback or of --listen, or from another site's page, "
+			"are refused. Ctrl-C ends it."),
+		TABLES(serve_options, socket_options), cmd_serve },
 	{ "convert", "IN [OUT] [OPTIONS]", "Convert a profile to another format",
 		TEXT("IN is any profile.proto file, - is standard input. Without OUT the result "
 		     "goes to standard output."),

@@ -52,7 +52,7 @@ LIBRARIES = {
     r"linux/(bpf|btf|perf_event)\.h": {"kernel", "bpf", "abi", "image", "top"},
     r"systemd/.*": {"isolate", "kernel", "symbol", "collect", "session", "ipc", "service", "top"},
     r"zlib\.h": {"profile", "image", "client"},
-    r"jansson\.h": {"client"},
+    r"(jansson|microhttpd)\.h": {"client"},
     r"(seccomp|cap-ng|linux/landlock|linux/seccomp)\.h": {"isolate"},
     r"ini\.h": {"service"},
     r"(protobuf-c|google)/.*": {"wire"},
@@ -100,7 +100,7 @@ def included_room(path, name):
     first = name.split("/")[0]
     if "/" not in name:
         return room_of(os.path.join(os.path.dirname(path), name)), None
-    if first in ("view", "http"):
+    if first in ("view", "http", "live"):
         return "client", None
     if first in ("bpf", "client"):
         return first, None

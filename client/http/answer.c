@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the way from a route to its answer. Profiles come whole and are passed on as they came. What
+ * the daemon says went wrong is passed on with the HTTP status that fits its exit code.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include "base/clock.h"
+#include "base/io.h"
+#include "client/load.h"
+#include "http/answer.h"
+#include "http/assets.h"
+#include "http/page.h"
+#include "profile/pprof.h"
+#include "view/flame.h"
+#include "view/view.h"
+
+#define CMDLINE_BYTES (4 * MIB) /* more than execve() takes */
+#define RECENT_NS     (60 * NS_PER_SEC)
+#define GRAPH_SECONDS 5U /* where nothing was collected yet */
+#define DEFAULT_HZ    99
+
+static const char text_plain[] = "text/plain; charset=utf-8";
+static const char text_html[] = "text/html; charset=utf-8";
+
+struct caller {
+	const struct answer_from *from;
+	struct remote *remote;
+};
+
+void answer_deinit(struct answer *a)
+{
+	fetched_deinit(&a->fetched);
+	free(a->body);
+	*a = (struct answer){ .status = 0 };
+}
+
+static void take_body(struct answer *a, const char *type, char *body, size_t n)
+{
+	a->status = 200;
+	a->type = type;
+	a->body = body;
+	a->data = body;
+	a->n = n;
+}
+
+void answer_error(struct answer *a, unsigned status, bool pprof, const char *text)
+{
+	char *body = NULL;
+	int n = asprintf(&body, "%s\n", text);
+
+	answer_deinit(a);
+	if (n < 0) {
+		body = NULL;
+		n = 0;
+	}
+	take_body(a, text_plain, body, (size_t)n);
+	a->status = status;
+	a->pprof_error = pprof;
+	if (status == 405)
+		a->allow = "GET, HEAD";
+}
+
+static unsigned status_of(const struct error *e)
+{
+	switch (e->code) {
+	case EXIT_CODE_NO_TARGET:
+		return 404;
+	case EXIT_CODE_DENIED:
+		return 403;
+	case EXIT_CODE_USAGE:
+		return 400;
+	case EXIT_CODE_NO_DAEMON:
+		return 503;
+	default:
+		return 500;
+	}
+}
+
+static void fail(struct answer *a, const struct error *e, bool pprof)
+{
+	answer_error(a, status_of(e), pprof, e->text);
+}
+
+static void no_memory(struct answer *a)
+{
+	answer_error(a, 500, true, "out of memory");
+}
+
+/* ---- profiles ---- */
+
+static void on_progress(void *userdata, const Profd__V1__Progress *p)
+{
+	struct caller *c = userdata;
+
+	(void)p;
+	if (c->from->gone(c->from->userdata))
+		(void)shutdown(remote_fd(c->remote), SHUT_RDWR);
+}
+
+static int fetch(struct caller *c, const struct route *r, uint64_t seconds, uint64_t recent_ns,
+	struct fetched *ret, struct error *error)
+{
+	Profd__V1__DumpRequest dump = PROFD__V1__DUMP_REQUEST__INIT;
+	struct remote_wait wait = { .progress = on_progress, .userdata = c };
+	struct target_message message;
+
+	target_args_message(&r->target, &message);
+	dump.type = (char *)r->name;
+	dump.target = &message.wire;
+	dump.seconds_ns = seconds * NS_PER_SEC;
+	if (recent_ns)
+		dump.since_wall_ns = clock_wall_ns() - recent_ns;
+	return fetch_profile_waiting(c->remote, &dump, &message, wait, ret, error);
+}
+
+/* What slept all the time has a profile as well: one without samples. */
+static int write_empty(int fd, const struct route *r, uint64_t from_ns, const char *why)
+{
+	CLEANUP(profile_freep) struct profile *p = NULL;
+	int n = profile_new(&p);
+
+	if (n == 0)
+		n = profile_add_type(p, "samples", "count");
+	if (n == 0)
+		n = profile_add_type(p, "cpu", "nanoseconds");
+	if (n == 0)
+		n = profile_set_period(p, "cpu", "nanoseconds", NS_PER_SEC / DEFAULT_HZ);
+	if (n == 0)
+		n = profile_add_comment(p, "%s", why);
+	if (n < 0)
+		return n;
+	p->time_nanos = (int64_t)from_ns;
+	p->duration_nanos = (int64_t)(r->seconds * NS_PER_SEC);
+	return pprof_write(p, fd, 1);
+}
+
+static int empty_profile(struct answer *a, const struct route *r, uint64_t from_ns, const char *why)
+{
+	_cleanup_close_ int fd = io_memfd("profile");
+	char *body;
+	size_t n;
+	int result = fd < 0 ? fd : write_empty(fd, r, from_ns, why);
+
+	if (result == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		result = -errno;
+	if (result == 0)
+		result = io_read_fd(fd, MIB, &body, &n);
+	if (result == 0)
+		take_body(a, "application/octet-stream", body, n);
+	return result;
+}
+
+static int render_text(struct answer *a, struct fetched *f, struct error *error)
+{
+	CLEANUP(profile_freep) struct profile *p = NULL;
+	struct view_options o = { 0 };
+	char *body = NULL;
+	size_t n = 0;
+	FILE *out;
+	int r = pprof_decode(f->data, f->n, &p, error);
+
+	if (r < 0)
+		return r;
+	out = open_memstream(&body, &n);
+	if (!out)
+		return error_set(error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
+	r = view_text(p, &o, out, error);
+	if (fclose(out) && r == 0)
+		r = error_set(error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
+	if (r < 0) {
+		free(body);
+		return r;
+	}
+	take_body(a, text_plain, body, n);
+	return 0;
+}
+
+static bool has_type(struct remote *r, const char *name)
+{
+	const Profd__V1__HelloReply *h = remote_hello(r);
+
+	for (size_t i = 0; i < h->n_types; i++)
+		if (!strcmp(h->types[i], name))
+			return true;
+	return false;
+}
+
+static void make_profile(struct answer *a, struct caller *c, const struct route *r)
+{
+	struct error error = ERROR_INIT;
+	uint64_t from_ns = clock_wall_ns();
+	bool cpu = r->kind == ROUTE_PROFILE;
+	int n;
+
+	if (!has_type(c->remote, r->name)) {
+		answer_error(a, 404, true, "Unknown profile");
+		return;
+	}
+	n = fetch(c, r, r->seconds, 0, &a->fetched, &error);
+	if (n < 0 && error.code == EXIT_CODE_EMPTY && cpu) {
+		if (empty_profile(a, r, from_ns, error.text) < 0) {
+			no_memory(a);
+			return;
+		}
+	} else if (n == 0 && r->debug && !cpu) {
+		if (render_text(a, &a->fetched, &error) < 0)
+			fail(a, &error, true);
+		return;
+	} else if (n < 0) {
+		fail(a, &error, true);
+		return;
+	} else {
+		a->data = a->fetched.data;
+		a->n = a->fetched.n;
+	}
+	a->status = 200;
+	a->type = "application/octet-stream";
+	(void)snprintf(a->disposition, sizeof(a->disposition), "attachment; filename=\"%s%s\"",
+		cpu ? "profile" : r->name, !cpu && r->seconds ? "-delta" : "");
+}
+
+/* ---- the flame graph ---- */
+
+static int draw(const struct fetched *f, FILE *out, struct error *error)
+{
+	CLEANUP(profile_freep) struct profile *p = NULL;
+	struct view_options o = { 0 };
+	int r = pprof_decode(f->data, f->n, &p, error);
+
+	return r < 0 ? r : view_html(p, &o, out, error);
+}
+
+/* With seconds: the next ones. Without: the last minute where something is collected, else a few
+ * seconds from now. */
+static void make_graph(struct answer *a, struct caller *c, const struct route *r)
+{
+	CLEANUP(fetched_deinit) struct fetched f = FETCHED_INIT;
+	struct error error = ERROR_INIT, late = ERROR_INIT;
+	char *body = NULL;
+	size_t size = 0;
+	FILE *out;
+	int n = fetch(c, r, r->seconds, r->seconds ? 0 : RECENT_NS, &f, &error);
+
+	if (n < 0 && error.code == EXIT_CODE_EMPTY && !r->seconds) {
+		n = fetch(c, r, GRAPH_SECONDS, 0, &f, &late);
+		error = late;
+	}
+	out = open_memstream(&body, &size);
+	if (!out) {
+		no_memory(a);
+		return;
+	}
+	if (n == 0)
+		n = draw(&f, out, &error);
+	else if (error.code == EXIT_CODE_EMPTY)
+		n = page_empty(out, error.text);
+	if (fclose(out) && n == 0)
+		n = error_set(&error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
+	if (n == 0 && size > HTTP_GRAPH_BYTES)
+		n = error_set(&error, -EFBIG, EXIT_CODE_FAILED,
+			"the graph is larger than %u bytes; ask for the profile instead",
+			HTTP_GRAPH_BYTES);
+	if (n < 0) {
+		free(body);
+		fail(a, &error, false);
+		return;
+	}
+	take_body(a, text_html, body, size);
+	a->policy = ANSWER_GRAPH;
+}
+
+/* ---- pages ---- */
+
+static int ask(struct caller *c, Profd__V1__Request *request, int expected, Profd__V1__Reply **ret,
+	struct error *error)
+{
+	struct remote_wait wait = { .silence_ms = REMOTE_ANSWER_MS };
+
+	return remote_call(c->remote, request, NULL, expected, &wait, ret, NULL, error);
+}
+
+static int ask_all(struct caller *c, Profd__V1__Reply **ret_status, Profd__V1__Reply **ret_list,
+	struct error *error)
+{
+	Profd__V1__Request request = PROFD__V1__REQUEST__INIT;
+	Profd__V1__StatusRequest status = PROFD__V1__STATUS_REQUEST__INIT;
+	Profd__V1__ListRequest list = PROFD__V1__LIST_REQUEST__INIT;
+	int r;
+
+	request.body_case = PROFD__V1__REQUEST__BODY_STATUS;
+	request.status = &status;
+	r = ask(c, &request, PROFD__V1__REPLY__BODY_STATUS, ret_status, error);
+	if (r < 0)
+		return r;
+	list.all = true;
+	request.body_case = PROFD__V1__REQUEST__BODY_LIST;
+	request.list = &list;
+	return ask(c, &request, PROFD__V1__REPLY__BODY_LIST, ret_list, error);
+}
+
+static void make_page(struct answer *a, struct caller *c, const struct route *r, const char *query)
+{
+	CLEANUP(reply_freep) Profd__V1__Reply *status = NULL;
+	CLEANUP(reply_freep) Profd__V1__Reply *list = NULL;
+	struct error error = ERROR_INIT;
+	char *body = NULL;
+	size_t n = 0;
+	FILE *out;
+
+	if (r->kind == ROUTE_OVERVIEW && ask_all(c, &status, &list, &error) < 0) {
+		fail(a, &error, false);
+		return;
+	}
+	out = open_memstream(&body, &n);
+	if (!out) {
+		no_memory(a);
+		return;
+	}
+	if (r->kind == ROUTE_OVERVIEW)
+		page_overview(out, c->from->url, status->status, list->list);
+	else
+		page_index(out, r, query, remote_hello(c->remote));
+	if (fclose(out)) {
+		free(body);
+		no_memory(a);
+		return;
+	}
+	take_body(a, text_html, body, n);
+	a->policy = ANSWER_PAGE;
+}
+
+/* ---- without the daemon ---- */
+
+/* With the rights of whoever serves; as net/http/pprof: no NUL behind the last word. */
+static void make_cmdline(struct answer *a, const struct route *r)
+{
+	char path[64], why[128], *body;
+	size_t n;
+	int got;
+
+	(void)snprintf(path, sizeof(path), "/proc/%u/cmdline", r->target.pids[0]);
+	got = io_read_file(AT_FDCWD, path, CMDLINE_BYTES, &body, &n);
+	if (got < 0) {
+		(void)snprintf(why, sizeof(why),
+			got == -ENOENT || got == -ESRCH ? "no process %u"
+							: "cannot read the command line of %u",
+			r->target.pids[0]);
+		answer_error(a, got == -ENOENT || got == -ESRCH ? 404 : 403, true, why);
+		return;
+	}
+	take_body(a, text_plain, body, n && !body[n - 1] ? n - 1 : n);
+}
+
+static void make_flame(struct answer *a, const struct route *r, const char *query)
+{
+	char *body = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&body, &n);
+
+	if (out)
+		page_flame(out, r, query);
+	if (!out || fclose(out)) {
+		free(body);
+		no_memory(a);
+		return;
+	}
+	take_body(a, text_html, body, n);
+	a->policy = ANSWER_PAGE;
+}
+
+static void make_asset(struct answer *a, const struct route *r)
+{
+	const struct asset *asset = asset_find(r->name);
+
+	if (!asset) {
+		answer_error(a, 404, false, "404 page not found");
+		return;
+	}
+	a->status = 200;
+	a->type = asset->type;
+	a->data = asset->data;
+	a->n = strlen(asset->data);
+}
+
+bool answer_is_quick(const struct route *r)
+{
+	return r->kind == ROUTE_REDIRECT || r->kind == ROUTE_ASSET || r->kind == ROUTE_CMDLINE ||
+	       r->kind == ROUTE_SYMBOL || r->kind == ROUTE_FLAME;
+}
+
+static void make_quick(struct answer *a, const struct route *r, const char *query)
+{
+	static const char symbols[] = "num_symbols: 1\n";
+
+	switch (r->kind) {
+	case ROUTE_REDIRECT:
+		answer_error(a, 301, false, "Moved Permanently");
+		(void)snprintf(a->location, sizeof(a->location), "%s", r->location);
+		break;
+	case ROUTE_ASSET:
+		make_asset(a, r);
+		break;
+	case ROUTE_CMDLINE:
+		make_cmdline(a, r);
+		break;
+	case ROUTE_FLAME:
+		make_flame(a, r, query);
+		break;
+	default:
+		/* Profiles come with their names: addresses mean nothing without a profile. */
+		a->status = 200;
+		a->type = text_plain;
+		a->data = symbols;
+		a->n = sizeof(symbols) - 1;
+	}
+}
+
+void answer_route(
+	struct answer *a, struct route *r, const char *query, const struct answer_from *from)
+{
+	CLEANUP(remote_freep) struct remote *remote = NULL;
+	struct error error = ERROR_INIT;
+	bool pprof = r->kind == ROUTE_PROFILE || r->kind == ROUTE_NAMED || r->kind == ROUTE_INDEX;
+	struct caller c = { .from = from };
+
+	if (answer_is_quick(r)) {
+		make_quick(a, r, query);
+		return;
+	}
+	if (target_args_open(&r->target, false, &error) < 0 ||
+		remote_connect(from->socket, &remote, &error) < 0) {
+		fail(a, &error, pprof);
+		return;
+	}
+	c.remote = remote;
+	if (r->kind == ROUTE_FLAME_GRAPH)
+		make_graph(a, &c, r);
+	else if (r->kind == ROUTE_OVERVIEW || r->kind == ROUTE_INDEX)
+		make_page(a, &c, r, query);
+	else
+		make_profile(a, &c, r);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a request gets, but for how it is sent: the daemon is asked with the rights of whoever runs
+ * `serve`, one connection an answer. Safe to call from threads.
+ */
+#ifndef PROFCTL_HTTP_ANSWER_H
+#define PROFCTL_HTTP_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "client/fetch.h"
+#include "http/route.h"
+
+enum answer_policy {
+	ANSWER_DATA,  /* nothing in it may run */
+	ANSWER_PAGE,  /* our own script and style */
+	ANSWER_GRAPH, /* what flame.h writes, in a sandbox of its own */
+};
+
+struct answer {
+	unsigned status;
+	const char *type; /* Content-Type; static */
+	enum answer_policy policy;
+	bool pprof_error;     /* X-Go-Pprof */
+	char disposition[80]; /* "" for none */
+	char location[64];
+	const char *allow; /* static, NULL for none */
+	const void *data;  /* borrowed from body, fetched or static */
+	size_t n;
+	char *body;		/* owned */
+	struct fetched fetched; /* owned */
+};
+
+struct answer_from {
+	const char *socket; /* the daemon's, as remote_connect() */
+	const char *url;    /* of this server, to show */
+	/* The client does not wait any more; asked several times a second. */
+	bool (*gone)(void *userdata);
+	void *userdata;
+};
+
+void answer_deinit(struct answer *a);
+/* One line, with a newline. */
+void answer_error(struct answer *a, unsigned status, bool pprof, const char *text);
+/* Fills in *a, also with what went wrong. `query`: of the request, to be passed on by links. */
+void answer_route(
+	struct answer *a, struct route *r, const char *query, const struct answer_from *from);
+/* The same is answered without the daemon. */
+bool answer_is_quick(const struct route *r);
+
+#endif
