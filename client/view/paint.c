@@ -28,7 +28,7 @@ static const struct hsl kinds[FLAME_KINDS] = {
 	[FLAME_KERNEL] = { 268, 55, 80, 40 },
 	[FLAME_GO] = { 194, 66, 72, 29 },
 	[FLAME_JIT] = { 132, 44, 72, 27 },
-	[FLAME_INLINED] = { 44, 90, 72, 30 },
+	[FLAME_INLINED] = { 44, 90, 72, 24 },
 	[FLAME_UNNAMED] = { 30, 6, 78, 36 },
 };
 
