@@ -61,7 +61,7 @@ uint32_t paint_color(unsigned color, bool dark)
 		c.dark += 2 * shade - 3;
 	} else if (color < PAINT_CHANGE) {
 		/* Hues that follow each other are far apart. */
-		c = (struct hsl){ fmod((color - PAINT_MODULE) * 137.508, 360), 50, 75, 33 };
+		c = (struct hsl){ fmod((color - PAINT_MODULE) * 137.508, 360), 50, 75, 28 };
 	} else if (color < PAINT_MERGED) {
 		double change = ((double)color - PAINT_CHANGE) / ((PAINT_CHANGES - 1) / 2) - 1;
 		double much = sqrt(fabs(change));
