@@ -54,7 +54,7 @@ const struct verb_option json_options[] = {
 };
 
 const struct verb_option format_options[] = {
-	{ "format", 'f', "pprof|folded|text|json|svg|html",
+	{ "format", 'f', "pprof|folded|text|json|svg|html|dot|perf-script|speedscope",
 		"Format of the output (default: by the suffix of the file, or pprof).",
 		OPTION_FORMAT },
 	{ 0 },
@@ -295,7 +295,8 @@ static const struct verb verbs[] = {
 			"In a browser, / shows what is attached, what it costs and loses, and "
 			"leads to the flame graph of each process, renewed while it is looked at.",
 			"It has no privilege beyond its user's, and answers only that user and "
-			"root, who else is told 403. Requests that come by another name than that "
+			"root; everybody else is told 403. Requests that come by another name than "
+			"that "
 			"of this machine's loopback or of --listen, or from another site's page, "
 			"are refused. Ctrl-C ends it."),
 		TABLES(serve_options, socket_options), cmd_serve },
@@ -303,6 +304,13 @@ static const struct verb verbs[] = {
 		TEXT("IN is any profile.proto file, - is standard input. Without OUT the result "
 		     "goes to standard output."),
 		TABLES(convert_options, format_options), cmd_convert },
+	{ "merge", "FILE... [OPTIONS]", "Add profiles up",
+		TEXT("Writes the sum of profile.proto files that measure the same: stacks and "
+		     "labels that are equal become one sample, the time is the first, the duration "
+		     "the sum. Files are read one after the other, so that memory is that of the "
+		     "sum and of the largest file.",
+			"Without --output the result goes to standard output."),
+		TABLES(convert_options, format_options), cmd_merge },
 	{ 0 },
 };
 
