@@ -3,14 +3,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include "base/io.h"
 #include "client/commands.h"
 #include "client/load.h"
 #include "client/options.h"
 #include "client/output.h"
-#include "profile/pprof.h"
-
-#define CONVERT_GZIP_LEVEL 6
 
 struct convert_options {
 	const char *in, *out;
@@ -56,41 +52,19 @@ static int parse(struct convert_options *o, int argc, char **argv, struct error 
 	return 0;
 }
 
-/* The profile as gzipped profile.proto, which is what output_write() takes. */
-static int encode(const struct profile *p, char **ret, size_t *ret_n, struct error *error)
-{
-	_cleanup_close_ int fd = io_memfd("profile");
-	int r = fd < 0 ? fd : pprof_write(p, fd, CONVERT_GZIP_LEVEL);
-
-	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
-		r = -errno;
-	if (r == 0)
-		r = io_read_fd(fd, LIMIT_PROFILE_BYTES, ret, ret_n);
-	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "cannot encode the profile: %s",
-			       strerror(-r))
-		     : 0;
-}
-
 int cmd_convert(int argc, char **argv)
 {
 	CLEANUP(profile_freep) struct profile *p = NULL;
 	struct convert_options o = { .format = FORMAT_UNSET };
 	struct error error = ERROR_INIT;
-	_cleanup_free_ char *data = NULL;
 	struct output output;
-	size_t n;
 
 	if (parse(&o, argc, argv, &error) < 0)
 		return complain(&error);
 	if (output_init(&output, o.out ? o.out : "-", o.format, "", "", true, &error) < 0 ||
 		load_profile(o.in, &p, &error) < 0)
 		return complain(&error);
-	if (output.to_stdout && output.format != FORMAT_PPROF) {
-		int r = output_render(p, output.format, stdout, &error);
-
-		return r < 0 && r != -EIO ? complain(&error) : EXIT_CODE_OK;
-	}
-	if (encode(p, &data, &n, &error) < 0 || output_write(&output, data, n, &error) < 0)
+	if (output_write_profile(&output, p, &error) < 0)
 		return complain(&error);
 	return EXIT_CODE_OK;
 }

@@ -16,9 +16,12 @@
 #include "client/view/view.h"
 #include "profile/pprof.h"
 
-const char *const output_format_names[] = { "pprof", "folded", "text", "json", "svg", "html",
-	NULL };
-static const char *const suffixes[] = { ".pb.gz", ".folded", ".txt", ".json", ".svg", ".html" };
+#define GZIP_LEVEL 6
+
+const char *const output_format_names[] = { "pprof", "folded", "text", "json", "svg", "html", "dot",
+	"perf-script", "speedscope", NULL };
+static const char *const suffixes[] = { ".pb.gz", ".folded", ".txt", ".json", ".svg", ".html",
+	".dot", ".perf", ".speedscope.json" };
 
 int output_format_parse(const char *name, enum output_format *ret, struct error *error)
 {
@@ -33,15 +36,18 @@ int output_format_parse(const char *name, enum output_format *ret, struct error 
 
 enum output_format output_format_of(const char *path)
 {
-	size_t n = strlen(path);
+	size_t n = strlen(path), longest = 0;
+	enum output_format format = FORMAT_PPROF;
 
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		size_t m = strlen(suffixes[i]);
 
-		if (n > m && !strcmp(path + n - m, suffixes[i]))
-			return i;
+		if (n > m && m > longest && !strcmp(path + n - m, suffixes[i])) {
+			longest = m;
+			format = i;
+		}
 	}
-	return FORMAT_PPROF;
+	return format;
 }
 
 static int refuse_terminal(struct error *error)
@@ -154,6 +160,12 @@ int output_render(
 	switch (format) {
 	case FORMAT_FOLDED:
 		return view_folded(p, &o, out, error);
+	case FORMAT_DOT:
+		return view_dot(p, &o, out, error);
+	case FORMAT_PERF_SCRIPT:
+		return view_perf_script(p, &o, out, error);
+	case FORMAT_SPEEDSCOPE:
+		return view_speedscope(p, &o, out, error);
 	case FORMAT_TEXT:
 		return view_text(p, &o, out, error);
 	case FORMAT_SVG:
@@ -248,4 +260,34 @@ int output_write(const struct output *o, const void *pprof, size_t n, struct err
 	if (fflush(out))
 		return error_set(error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
 	return write_bytes(o, text, text_n, pprof, n, error);
+}
+
+/* The profile as gzipped profile.proto, which is what output_write() takes. */
+static int encode(const struct profile *p, char **ret, size_t *ret_n, struct error *error)
+{
+	_cleanup_close_ int fd = io_memfd("profile");
+	int r = fd < 0 ? fd : pprof_write(p, fd, GZIP_LEVEL);
+
+	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		r = -errno;
+	if (r == 0)
+		r = io_read_fd(fd, LIMIT_PROFILE_BYTES, ret, ret_n);
+	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "cannot encode the profile: %s",
+			       strerror(-r))
+		     : 0;
+}
+
+int output_write_profile(const struct output *o, const struct profile *p, struct error *error)
+{
+	_cleanup_free_ char *data = NULL;
+	size_t n;
+	int r;
+
+	if (o->to_stdout && o->format != FORMAT_PPROF) {
+		r = output_render(p, o->format, stdout, error);
+		/* A stream that failed is finish_stdout()'s to judge: a reader may have left. */
+		return r == -EIO ? 0 : r;
+	}
+	r = encode(p, &data, &n, error);
+	return r < 0 ? r : output_write(o, data, n, error);
 }

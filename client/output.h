@@ -20,6 +20,9 @@ enum output_format {
 	FORMAT_JSON,
 	FORMAT_SVG,
 	FORMAT_HTML,
+	FORMAT_DOT,
+	FORMAT_PERF_SCRIPT,
+	FORMAT_SPEEDSCOPE,
 	FORMAT_UNSET
 };
 
@@ -49,6 +52,8 @@ int output_expand(const char *pattern, unsigned pid, const char *command, char *
 /* Writes gzipped profile.proto, in o's format. When a file cannot be written, the profile is saved
  * in TMPDIR if that works, and the line says where; the result is still the failure. */
 int output_write(const struct output *o, const void *pprof, size_t n, struct error *error);
+/* A profile, in o's format. */
+int output_write_profile(const struct output *o, const struct profile *p, struct error *error);
 /* Anything else, to the same places by the same rules. */
 int output_write_bytes(const struct output *o, const void *data, size_t n, struct error *error);
 /* One profile to a stream, in a text format. */

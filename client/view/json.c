@@ -20,9 +20,10 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "view/json_text.h"
 #include "view/view.h"
 
-static void put_string(FILE *out, const char *text)
+void json_text(FILE *out, const char *text)
 {
 	size_t left = strlen(text);
 
@@ -49,7 +50,7 @@ static void put_string(FILE *out, const char *text)
 static void put_text(FILE *out, const char *key, const struct profile *p, uint32_t string)
 {
 	(void)fprintf(out, "\"%s\":", key);
-	put_string(out, profile_text(p, string));
+	json_text(out, profile_text(p, string));
 }
 
 static void put_value_type(FILE *out, const struct profile *p, const struct profile_value_type *t)
@@ -96,7 +97,7 @@ static void write_head(FILE *out, const struct profile *p)
 	(void)fputs(",\n\"comments\":[", out);
 	for (size_t i = 0; i < p->comments.n; i++) {
 		comma(out, i);
-		put_string(out, profile_text(p, *ARRAY_AT(&p->comments, uint32_t, i)));
+		json_text(out, profile_text(p, *ARRAY_AT(&p->comments, uint32_t, i)));
 	}
 	(void)fputc(']', out);
 }
@@ -174,7 +175,7 @@ static void write_labels(FILE *out, const struct profile *p, uint32_t set)
 		put_text(out, "key", p, l[i].key);
 		(void)fputs(",\"value\":", out);
 		if (l[i].str)
-			put_string(out, profile_text(p, l[i].str));
+			json_text(out, profile_text(p, l[i].str));
 		else
 			(void)fprintf(out, "%" PRId64, l[i].num);
 		(void)fputc(',', out);
