@@ -26,18 +26,18 @@ static const char text_plain[] = "text/plain; charset=utf-8";
 static const char text_html[] = "text/html; charset=utf-8";
 
 struct caller {
-	const struct answer_from *from;
+	const struct http_answer_from *from;
 	struct remote *remote;
 };
 
-void answer_deinit(struct answer *a)
+void http_answer_deinit(struct http_answer *a)
 {
 	fetched_deinit(&a->fetched);
 	free(a->body);
-	*a = (struct answer){ .status = 0 };
+	*a = (struct http_answer){ .status = 0 };
 }
 
-static void take_body(struct answer *a, const char *type, char *body, size_t n)
+static void take_body(struct http_answer *a, const char *type, char *body, size_t n)
 {
 	a->status = 200;
 	a->type = type;
@@ -46,12 +46,12 @@ static void take_body(struct answer *a, const char *type, char *body, size_t n)
 	a->n = n;
 }
 
-void answer_error(struct answer *a, unsigned status, bool pprof, const char *text)
+void http_answer_error(struct http_answer *a, unsigned status, bool pprof, const char *text)
 {
 	char *body = NULL;
 	int n = asprintf(&body, "%s\n", text);
 
-	answer_deinit(a);
+	http_answer_deinit(a);
 	if (n < 0) {
 		body = NULL;
 		n = 0;
@@ -79,14 +79,14 @@ static unsigned status_of(const struct error *e)
 	}
 }
 
-static void fail(struct answer *a, const struct error *e, bool pprof)
+static void fail(struct http_answer *a, const struct error *e, bool pprof)
 {
-	answer_error(a, status_of(e), pprof, e->text);
+	http_answer_error(a, status_of(e), pprof, e->text);
 }
 
-static void no_memory(struct answer *a)
+static void no_memory(struct http_answer *a)
 {
-	answer_error(a, 500, true, "out of memory");
+	http_answer_error(a, 500, true, "out of memory");
 }
 
 /* ---- profiles ---- */
@@ -137,7 +137,8 @@ static int write_empty(int fd, const struct route *r, uint64_t from_ns, const ch
 	return pprof_write(p, fd, 1);
 }
 
-static int empty_profile(struct answer *a, const struct route *r, uint64_t from_ns, const char *why)
+static int empty_profile(
+	struct http_answer *a, const struct route *r, uint64_t from_ns, const char *why)
 {
 	_cleanup_close_ int fd = io_memfd("profile");
 	char *body;
@@ -153,7 +154,7 @@ static int empty_profile(struct answer *a, const struct route *r, uint64_t from_
 	return result;
 }
 
-static int render_text(struct answer *a, struct fetched *f, struct error *error)
+static int render_text(struct http_answer *a, struct fetched *f, struct error *error)
 {
 	CLEANUP(profile_freep) struct profile *p = NULL;
 	struct view_options o = { 0 };
@@ -188,7 +189,7 @@ static bool has_type(struct remote *r, const char *name)
 	return false;
 }
 
-static void make_profile(struct answer *a, struct caller *c, const struct route *r)
+static void make_profile(struct http_answer *a, struct caller *c, const struct route *r)
 {
 	struct error error = ERROR_INIT;
 	uint64_t from_ns = clock_wall_ns();
@@ -196,7 +197,7 @@ static void make_profile(struct answer *a, struct caller *c, const struct route 
 	int n;
 
 	if (!has_type(c->remote, r->name)) {
-		answer_error(a, 404, true, "Unknown profile");
+		http_answer_error(a, 404, true, "Unknown profile");
 		return;
 	}
 	n = fetch(c, r, r->seconds, 0, &a->fetched, &error);
@@ -235,7 +236,7 @@ static int draw(const struct fetched *f, FILE *out, struct error *error)
 
 /* With seconds: the next ones. Without: the last minute where something is collected, else a few
  * seconds from now. */
-static void make_graph(struct answer *a, struct caller *c, const struct route *r)
+static void make_graph(struct http_answer *a, struct caller *c, const struct route *r)
 {
 	CLEANUP(fetched_deinit) struct fetched f = FETCHED_INIT;
 	struct error error = ERROR_INIT, late = ERROR_INIT;
@@ -301,7 +302,8 @@ static int ask_all(struct caller *c, Profd__V1__Reply **ret_status, Profd__V1__R
 	return ask(c, &request, PROFD__V1__REPLY__BODY_LIST, ret_list, error);
 }
 
-static void make_page(struct answer *a, struct caller *c, const struct route *r, const char *query)
+static void make_page(
+	struct http_answer *a, struct caller *c, const struct route *r, const char *query)
 {
 	CLEANUP(reply_freep) Profd__V1__Reply *status = NULL;
 	CLEANUP(reply_freep) Profd__V1__Reply *list = NULL;
@@ -335,7 +337,7 @@ static void make_page(struct answer *a, struct caller *c, const struct route *r,
 /* ---- without the daemon ---- */
 
 /* With the rights of whoever serves; as net/http/pprof: no NUL behind the last word. */
-static void make_cmdline(struct answer *a, const struct route *r)
+static void make_cmdline(struct http_answer *a, const struct route *r)
 {
 	char path[64], why[128], *body;
 	size_t n;
@@ -348,13 +350,13 @@ static void make_cmdline(struct answer *a, const struct route *r)
 			got == -ENOENT || got == -ESRCH ? "no process %u"
 							: "cannot read the command line of %u",
 			r->target.pids[0]);
-		answer_error(a, got == -ENOENT || got == -ESRCH ? 404 : 403, true, why);
+		http_answer_error(a, got == -ENOENT || got == -ESRCH ? 404 : 403, true, why);
 		return;
 	}
 	take_body(a, text_plain, body, n && !body[n - 1] ? n - 1 : n);
 }
 
-static void make_flame(struct answer *a, const struct route *r, const char *query)
+static void make_flame(struct http_answer *a, const struct route *r, const char *query)
 {
 	char *body = NULL;
 	size_t n = 0;
@@ -371,12 +373,12 @@ static void make_flame(struct answer *a, const struct route *r, const char *quer
 	a->policy = ANSWER_PAGE;
 }
 
-static void make_asset(struct answer *a, const struct route *r)
+static void make_asset(struct http_answer *a, const struct route *r)
 {
 	const struct asset *asset = asset_find(r->name);
 
 	if (!asset) {
-		answer_error(a, 404, false, "404 page not found");
+		http_answer_error(a, 404, false, "404 page not found");
 		return;
 	}
 	a->status = 200;
@@ -385,19 +387,19 @@ static void make_asset(struct answer *a, const struct route *r)
 	a->n = strlen(asset->data);
 }
 
-bool answer_is_quick(const struct route *r)
+bool http_answer_is_quick(const struct route *r)
 {
 	return r->kind == ROUTE_REDIRECT || r->kind == ROUTE_ASSET || r->kind == ROUTE_CMDLINE ||
 	       r->kind == ROUTE_SYMBOL || r->kind == ROUTE_FLAME;
 }
 
-static void make_quick(struct answer *a, const struct route *r, const char *query)
+static void make_quick(struct http_answer *a, const struct route *r, const char *query)
 {
 	static const char symbols[] = "num_symbols: 1\n";
 
 	switch (r->kind) {
 	case ROUTE_REDIRECT:
-		answer_error(a, 301, false, "Moved Permanently");
+		http_answer_error(a, 301, false, "Moved Permanently");
 		(void)snprintf(a->location, sizeof(a->location), "%s", r->location);
 		break;
 	case ROUTE_ASSET:
@@ -418,15 +420,15 @@ static void make_quick(struct answer *a, const struct route *r, const char *quer
 	}
 }
 
-void answer_route(
-	struct answer *a, struct route *r, const char *query, const struct answer_from *from)
+void http_answer_route(struct http_answer *a, struct route *r, const char *query,
+	const struct http_answer_from *from)
 {
 	CLEANUP(remote_freep) struct remote *remote = NULL;
 	struct error error = ERROR_INIT;
 	bool pprof = r->kind == ROUTE_PROFILE || r->kind == ROUTE_NAMED || r->kind == ROUTE_INDEX;
 	struct caller c = { .from = from };
 
-	if (answer_is_quick(r)) {
+	if (http_answer_is_quick(r)) {
 		make_quick(a, r, query);
 		return;
 	}

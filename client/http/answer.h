@@ -17,7 +17,7 @@ enum answer_policy {
 	ANSWER_GRAPH, /* what flame.h writes, in a sandbox of its own */
 };
 
-struct answer {
+struct http_answer {
 	unsigned status;
 	const char *type; /* Content-Type; static */
 	enum answer_policy policy;
@@ -31,7 +31,7 @@ struct answer {
 	struct fetched fetched; /* owned */
 };
 
-struct answer_from {
+struct http_answer_from {
 	const char *socket; /* the daemon's, as remote_connect() */
 	const char *url;    /* of this server, to show */
 	/* The client does not wait any more; asked several times a second. */
@@ -39,13 +39,13 @@ struct answer_from {
 	void *userdata;
 };
 
-void answer_deinit(struct answer *a);
+void http_answer_deinit(struct http_answer *a);
 /* One line, with a newline. */
-void answer_error(struct answer *a, unsigned status, bool pprof, const char *text);
+void http_answer_error(struct http_answer *a, unsigned status, bool pprof, const char *text);
 /* Fills in *a, also with what went wrong. `query`: of the request, to be passed on by links. */
-void answer_route(
-	struct answer *a, struct route *r, const char *query, const struct answer_from *from);
+void http_answer_route(struct http_answer *a, struct route *r, const char *query,
+	const struct http_answer_from *from);
 /* The same is answered without the daemon. */
-bool answer_is_quick(const struct route *r);
+bool http_answer_is_quick(const struct route *r);
 
 #endif

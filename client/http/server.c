@@ -43,7 +43,7 @@ struct request {
 	struct uri uri;
 	int uri_result;
 	struct route route;
-	struct answer answer;
+	struct http_answer answer;
 	size_t body_bytes;
 };
 
@@ -65,7 +65,7 @@ static const char *policy_text(enum answer_policy policy)
 	}
 }
 
-static void add_headers(struct MHD_Response *m, const struct answer *a)
+static void add_headers(struct MHD_Response *m, const struct http_answer *a)
 {
 	const struct {
 		const char *name, *value;
@@ -108,7 +108,7 @@ static enum MHD_Result send_answer(struct request *r)
 
 static enum MHD_Result refuse(struct request *r, unsigned status, bool pprof, const char *text)
 {
-	answer_error(&r->answer, status, pprof, text);
+	http_answer_error(&r->answer, status, pprof, text);
 	return send_answer(r);
 }
 
@@ -128,14 +128,14 @@ static void *work(void *userdata)
 	struct request *r = userdata;
 	struct server *s = r->server;
 	bool collects = route_collects(&r->route);
-	struct answer_from from = {
+	struct http_answer_from from = {
 		.socket = s->socket,
 		.url = s->listener->url,
 		.gone = client_gone,
 		.userdata = r,
 	};
 
-	answer_route(&r->answer, &r->route, r->uri.query, &from);
+	http_answer_route(&r->answer, &r->route, r->uri.query, &from);
 	MHD_resume_connection(r->connection);
 	pthread_mutex_lock(&s->lock);
 	*(collects ? &s->collecting : &s->asking) -= 1;
@@ -186,7 +186,7 @@ static enum MHD_Result start_work(struct request *r)
 	MHD_suspend_connection(r->connection);
 	if (start_thread(r) == 0)
 		return MHD_YES;
-	answer_error(&r->answer, 503, pprof, "cannot start a thread; try again");
+	http_answer_error(&r->answer, 503, pprof, "cannot start a thread; try again");
 	MHD_resume_connection(r->connection);
 	pthread_mutex_lock(&s->lock);
 	*(collects ? &s->collecting : &s->asking) -= 1;
@@ -232,17 +232,17 @@ static int check(struct request *r, const char *method)
 		status = route_parse(&r->route, &r->uri, method, &pprof, &error);
 	}
 	if (status)
-		answer_error(&r->answer, (unsigned)status, pprof, error.text);
+		http_answer_error(&r->answer, (unsigned)status, pprof, error.text);
 	return status;
 }
 
 static enum MHD_Result dispatch(struct request *r)
 {
-	struct answer_from from = { .socket = NULL };
+	struct http_answer_from from = { .socket = NULL };
 
-	if (!answer_is_quick(&r->route))
+	if (!http_answer_is_quick(&r->route))
 		return start_work(r);
-	answer_route(&r->answer, &r->route, r->uri.query, &from);
+	http_answer_route(&r->answer, &r->route, r->uri.query, &from);
 	return send_answer(r);
 }
 
@@ -311,7 +311,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	connections_allow(&s->connections, fd_of(connection), HTTP_REQUEST_SECONDS);
 	if (!r)
 		return;
-	answer_deinit(&r->answer);
+	http_answer_deinit(&r->answer);
 	route_deinit(&r->route);
 	free(r->target);
 	free(r);
