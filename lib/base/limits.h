@@ -13,7 +13,6 @@
 /* sampling */
 #define LIMIT_FREQ_MIN_HZ 1U
 #define LIMIT_FREQ_MAX_HZ 10000U
-#define LIMIT_EVENT_SETS  8U	/* distinct (event, rate) pairs at once; matches bpf/abi.h */
 #define LIMIT_ATTACHMENTS 64U	/* at once; one bit each in bpf/abi.h */
 #define LIMIT_PIDS	  4096U /* pids named in one target */
 
