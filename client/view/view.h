@@ -41,7 +41,8 @@ struct view_options {
 /* `go tool pprof -top`: flat flat% sum% cum cum%, then what is unnamed and what would name it. */
 int view_top(const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
 /* `go tool pprof -tree`: each function between its callers and callees. */
-int view_tree(const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
+int view_tree(
+	const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
 /* `go tool pprof -peek`: the same, of the functions whose name matches. */
 int view_peek(const struct profile *p, const struct view_options *o, const char *expression,
 	FILE *out, struct error *error);
@@ -54,7 +55,8 @@ int view_traces(
 	const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
 /* `go tool pprof -dot`: the call graph for Graphviz. */
 int view_dot(const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
-/* As `perf script` prints samples, for what reads that (stackcollapse-perf.pl, Firefox Profiler). */
+/* As `perf script` prints samples, for what reads that (stackcollapse-perf.pl, Firefox Profiler).
+ */
 int view_perf_script(
 	const struct profile *p, const struct view_options *o, FILE *out, struct error *error);
 /* https://www.speedscope.app/file-format-schema.json: a view for each sample type. */

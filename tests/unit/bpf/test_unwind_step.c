@@ -33,8 +33,7 @@ static int step(struct unwind_regs *r, struct memory *m)
 {
 	struct unwind_leaf leaf = { 0 };
 
-	return unwind_step(
-		ARCH_RULE_POINTER(UNWIND_POINTER_PLAIN), r, 0, &leaf, read_words, m);
+	return unwind_step(ARCH_RULE_POINTER(UNWIND_POINTER_PLAIN), r, 0, &leaf, read_words, m);
 }
 
 /* A frame record at word i: the caller's rbp, and the return address. */
