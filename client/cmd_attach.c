@@ -131,7 +131,7 @@ int cmd_attach(int argc, char **argv)
 	CLEANUP(attach_options_deinit) struct attach_options o = ATTACH_OPTIONS_INIT;
 	struct error error = ERROR_INIT;
 
-	if (attach_parse(&o, &profctl_program, argc, argv, &error) < 0)
+	if (attach_parse(&o, program_running(), argc, argv, &error) < 0)
 		return complain(&error);
 	return attach_run(&o);
 }

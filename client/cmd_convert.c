@@ -38,7 +38,7 @@ static int take_option(
 
 static int parse(struct convert_options *o, int argc, char **argv, struct error *error)
 {
-	struct options options = OPTIONS_INIT(profctl_verb("convert"), argc, argv);
+	struct options options = OPTIONS_INIT(running_verb("convert"), argc, argv);
 	int id, r;
 
 	while ((id = options_next(&options, error)) != OPTION_END) {

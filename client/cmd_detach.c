@@ -20,7 +20,7 @@ static void detach_options_deinit(struct detach_options *o)
 
 static int parse(struct detach_options *o, int argc, char **argv, struct error *error)
 {
-	struct options options = OPTIONS_INIT(profctl_verb("detach"), argc, argv);
+	struct options options = OPTIONS_INIT(running_verb("detach"), argc, argv);
 	int id, r;
 
 	while ((id = options_next(&options, error)) != OPTION_END) {

@@ -116,7 +116,7 @@ static int check(const struct diff_command *c, struct error *error)
 
 static int parse(struct diff_command *c, int argc, char **argv, struct error *error)
 {
-	struct options options = OPTIONS_INIT(profctl_verb("diff"), argc, argv);
+	struct options options = OPTIONS_INIT(running_verb("diff"), argc, argv);
 	int id, r;
 
 	while ((id = options_next(&options, error)) != OPTION_END) {

@@ -61,7 +61,7 @@ static int check_span(struct dump_options *o, struct error *error)
 
 static int parse(struct dump_options *o, int argc, char **argv, struct error *error)
 {
-	struct options options = OPTIONS_INIT(profctl_verb("dump"), argc, argv);
+	struct options options = OPTIONS_INIT(running_verb("dump"), argc, argv);
 	int id, r;
 
 	while ((id = options_next(&options, error)) != OPTION_END) {

@@ -39,7 +39,7 @@ static int take_option(
 
 static int parse(struct flame_command *c, int argc, char **argv, struct error *error)
 {
-	struct options options = OPTIONS_INIT(profctl_verb("flame"), argc, argv);
+	struct options options = OPTIONS_INIT(running_verb("flame"), argc, argv);
 	int id, r;
 
 	while ((id = options_next(&options, error)) != OPTION_END) {

@@ -35,7 +35,7 @@ static int take_option(
 
 static int parse(struct merge_options *o, int argc, char **argv, struct error *error)
 {
-	struct options options = OPTIONS_INIT(profctl_verb("merge"), argc, argv);
+	struct options options = OPTIONS_INIT(running_verb("merge"), argc, argv);
 	int id, r;
 
 	o->files = calloc((size_t)argc + 1, sizeof(*o->files));

@@ -16,7 +16,7 @@ struct ps_options {
 
 static int parse(struct ps_options *o, int argc, char **argv, struct error *error)
 {
-	struct options options = OPTIONS_INIT(profctl_verb("ps"), argc, argv);
+	struct options options = OPTIONS_INIT(running_verb("ps"), argc, argv);
 	int id;
 
 	while ((id = options_next(&options, error)) != OPTION_END) {

@@ -34,7 +34,7 @@ static void recording_deinit(struct recording *r)
 
 static int parse(struct recording *r, int argc, char **argv, struct error *error)
 {
-	struct options options = OPTIONS_INIT(profctl_verb("record"), argc, argv);
+	struct options options = OPTIONS_INIT(running_verb("record"), argc, argv);
 	int id, n;
 
 	while (options.cluster || options.at >= argc || strcmp(argv[options.at], "--")) {

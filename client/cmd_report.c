@@ -144,7 +144,7 @@ static int take_option(
 
 static int parse(struct report_options *o, int argc, char **argv, struct error *error)
 {
-	struct options options = OPTIONS_INIT(profctl_verb("report"), argc, argv);
+	struct options options = OPTIONS_INIT(running_verb("report"), argc, argv);
 	int id, r;
 
 	o->files = calloc((size_t)argc + 1, sizeof(*o->files));

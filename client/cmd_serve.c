@@ -20,7 +20,7 @@ struct serve_options {
 
 static int parse(struct serve_options *o, int argc, char **argv, struct error *error)
 {
-	struct options options = OPTIONS_INIT(profctl_verb("serve"), argc, argv);
+	struct options options = OPTIONS_INIT(running_verb("serve"), argc, argv);
 	int id;
 
 	while ((id = options_next(&options, error)) != OPTION_END) {

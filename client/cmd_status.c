@@ -17,7 +17,7 @@ struct status_options {
 
 static int parse(struct status_options *o, int argc, char **argv, struct error *error)
 {
-	struct options options = OPTIONS_INIT(profctl_verb("status"), argc, argv);
+	struct options options = OPTIONS_INIT(running_verb("status"), argc, argv);
 	int id;
 
 	while ((id = options_next(&options, error)) != OPTION_END) {

@@ -28,10 +28,10 @@ extern const struct verb_option help_options[];
 /* Profile types, NULL-terminated. */
 extern const char *const type_names[];
 
-/* The tables of profctl's verb, for its parser. */
-static inline struct verb const *profctl_verb(const char *name)
+/* The tables of a verb of the running program, for its parser. */
+static inline struct verb const *running_verb(const char *name)
 {
-	return program_verb(&profctl_program, name);
+	return program_verb(program_running(), name);
 }
 
 /* Nothing but options was expected. */

@@ -12,17 +12,22 @@
 #include "client/options.h"
 #include "client/progress.h"
 
-static const char *name = "profctl";
+static const struct program *running;
 
 const char *program_name(void)
 {
-	return name;
+	return running ? running->name : "profctl";
+}
+
+const struct program *program_running(void)
+{
+	return running;
 }
 
 int complain(const struct error *e)
 {
 	progress_clear();
-	fprintf(stderr, "%s: %s\n", name, e->text);
+	fprintf(stderr, "%s: %s\n", program_name(), e->text);
 	return e->code ? e->code : EXIT_CODE_FAILED;
 }
 
@@ -60,7 +65,8 @@ const struct verb *program_verb(const struct program *p, const char *verb)
 int unexpected_operand(const struct verb *v, const char *word, struct error *error)
 {
 	return error_set(error, -EINVAL, EXIT_CODE_USAGE,
-		"%s does not take '%.60s'; see %s %s --help", v->name, word, name, v->name);
+		"%s does not take '%.60s'; see %s %s --help", v->name, word, program_name(),
+		v->name);
 }
 
 static int unknown_verb(const struct program *p, const char *word)
@@ -118,7 +124,7 @@ int program_main(const struct program *p, const struct verb_run *runs, int argc,
 {
 	const struct verb *v;
 
-	name = p->name;
+	running = p;
 	interrupt_ignore_pipe();
 	if (argc < 2) {
 		help_program(stderr, p);

@@ -119,6 +119,9 @@ int program_main(const struct program *p, const struct verb_run *runs, int argc,
  */
 int complain(const struct error *e);
 const char *program_name(void);
+/* The program that program_main() was called for. profd has a few of profctl's verbs, and none of
+ * the rest. */
+const struct program *program_running(void);
 /* Flushes standard output: a reader that went away is fine, anything else is complained about. */
 int finish_stdout(int code);
 

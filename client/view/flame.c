@@ -336,8 +336,6 @@ static int compare_siblings(const void *x, const void *y, void *ctx)
 	const uint32_t *i = x, *k = y;
 	const struct flame_node *a = flame_node(t, *i), *b = flame_node(t, *k);
 
-	if (a->parent != b->parent)
-		return a->parent < b->parent ? -1 : 1;
 	if (a->weight != b->weight)
 		return a->weight > b->weight ? -1 : 1;
 	int c = strcmp(flame_name(t, *i), flame_name(t, *k));
@@ -346,30 +344,49 @@ static int compare_siblings(const void *x, const void *y, void *ctx)
 	return c ? c : (*i > *k) - (*i < *k);
 }
 
+/* Most nodes have one child or two: each list by itself. */
+static int sort_children(struct flame_tree *t, struct flame_node *parent, struct array *list)
+{
+	struct flame_node *nodes = t->nodes.data;
+	uint32_t n = 0;
+
+	for (uint32_t i = parent->first_child; i != FLAME_NONE; i = nodes[i].next) {
+		if (n >= list->n && array_resize(list, 2 * n + 16) < 0)
+			return -ENOMEM;
+		*ARRAY_AT(list, uint32_t, n++) = i;
+	}
+	qsort_r(list->data, n, sizeof(uint32_t), compare_siblings, t);
+	for (uint32_t i = n; i-- > 0;) {
+		struct flame_node *child = &nodes[*ARRAY_AT(list, uint32_t, i)];
+		child->next = i + 1 < n ? *ARRAY_AT(list, uint32_t, i + 1) : FLAME_NONE;
+	}
+	parent->first_child = *ARRAY_AT(list, uint32_t, 0);
+	return 0;
+}
+
 static int sort_siblings(struct flame_tree *t)
 {
-	size_t n = t->nodes.n;
-	_cleanup_free_ uint32_t *order = calloc(n, sizeof(*order));
+	CLEANUP(array_deinit) struct array list = ARRAY_INIT(uint32_t, SIZE_MAX);
+	struct flame_node *nodes = t->nodes.data;
+	int r = 0;
 
-	if (!order)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		order[i] = (uint32_t)i;
-	/* The root stays where it is: it has no parent to be sorted by. */
-	qsort_r(order + 1, n - 1, sizeof(*order), compare_siblings, t);
-	for (size_t i = n; i-- > 1;) {
-		struct flame_node *child = ARRAY_AT(&t->nodes, struct flame_node, order[i]);
-		struct flame_node *parent = ARRAY_AT(&t->nodes, struct flame_node, child->parent);
-		child->next = parent->first_child;
-		parent->first_child = order[i];
+	for (uint32_t i = (uint32_t)t->nodes.n; i-- > 1;) {
+		nodes[i].next = nodes[nodes[i].parent].first_child;
+		nodes[nodes[i].parent].first_child = i;
 	}
-	return 0;
+	for (size_t i = 0; i < t->nodes.n && r >= 0; i++) {
+		uint32_t first = nodes[i].first_child;
+		if (first != FLAME_NONE && nodes[first].next != FLAME_NONE)
+			r = sort_children(t, &nodes[i], &list);
+	}
+	return r;
 }
 
 int flame_tree_finish(struct flame_tree *t)
 {
 	struct flame_node *nodes = t->nodes.data;
 
+	table_deinit(&t->node_index);
 	for (size_t i = t->nodes.n; i-- > 0;) {
 		struct flame_node *n = &nodes[i];
 		int64_t base = unit_abs(n->self[FLAME_BASE]), new = unit_abs(n->self[FLAME_NEW]);

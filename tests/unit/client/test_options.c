@@ -28,7 +28,7 @@ static int count(char **argv)
 
 static struct options options_of(char **argv)
 {
-	struct options o = OPTIONS_INIT(profctl_verb("dump"), count(argv), argv);
+	struct options o = OPTIONS_INIT(program_verb(&profctl_program, "dump"), count(argv), argv);
 
 	return o;
 }
