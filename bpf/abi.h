@@ -129,8 +129,9 @@ struct control {
 	__abi_u64 exec_rules;	/* attachments with RULE_COMM or RULE_EXE */
 	__abi_u64 set_attachments[ABI_EVENT_SETS];
 	struct target_rule rules[ABI_ATTACHMENTS]; /* by attachment */
+	__abi_u64 pointer_sets; /* event sets that are to be walked by frame pointers alone */
 };
-_Static_assert(sizeof(struct control) == 5 * 8 + 8 * 8 + 64 * 104, "control is part of the ABI");
+_Static_assert(sizeof(struct control) == 6 * 8 + 8 * 8 + 64 * 104, "control is part of the ABI");
 
 /* ---- unwind tables --------------------------------------------------------------------------- */
 

@@ -269,8 +269,11 @@ static __always_inline u32 take(struct perf_event_context *ctx, struct task_stru
 			hash = unwind_hash(hash, regs.ip);
 			s->unwind.reason = TRUNCATE_COMPAT;
 		} else {
+			/* Nobody's list is that of number 0. */
+			u32 listed = control->pointer_sets >> (set & 7) & 1 ? 0 : task->tgid;
+
 			hash = unwind_user(
-				&s->unwind, s->frames, &regs, task->tgid, r->start_ns, hash);
+				&s->unwind, s->frames, &regs, listed, r->start_ns, hash);
 		}
 	}
 	if (s->unwind.reason == TRUNCATE_NONE && n_kernel >= ABI_KERNEL_FRAMES)

@@ -67,6 +67,19 @@ static int check_shape(struct follow *f)
 	return 0;
 }
 
+/* A set is walked by frame pointers alone where each of its attachments, and this one of the
+ * request on its way, wants it so. */
+static void set_unwind(struct profd *p, unsigned set, const char *unwind)
+{
+	bool only = !unwind || strcmp(unwind, "fp") == 0;
+	const struct attachment *a;
+
+	for (size_t i = 0; (a = attachment_table_at(p->attachments, i)); i++)
+		if (a->freq_hz && a->event_set == set && strcmp(a->unwind, "fp") != 0)
+			only = false;
+	kernel_set_pointers(p->kernel, set, only);
+}
+
 /* ---- the end of it ---- */
 
 void follow_start(struct follow *f)
@@ -86,6 +99,7 @@ void follow_start(struct follow *f)
 	}
 	uint64_t bits = a->bits & ~f->below_bit;
 	pipeline_split(p);
+	set_unwind(p, set, f->request.unwind);
 	int r = kernel_set_attach(p->kernel, set, bits);
 	if (r < 0) {
 		error_set(&f->error, r, EXIT_CODE_FAILED, "cannot switch %s at %u Hz on: %s",
@@ -100,6 +114,7 @@ void follow_start(struct follow *f)
 	a->types = f->request.types;
 	snprintf(a->event, sizeof(a->event), "%s", f->request.event);
 	snprintf(a->unwind, sizeof(a->unwind), "%s", f->request.unwind);
+	set_unwind(p, set, NULL);
 	if (!f->updated) {
 		a->since_wall_ns = clock_wall_ns();
 		a->since_ns = clock_monotonic_ns();
@@ -174,7 +189,11 @@ void follow_detach(struct profd *p, struct attachment *a)
 	for (unsigned bit = 0; bit < ABI_ATTACHMENTS; bit++)
 		if (a->bits >> bit & 1)
 			aggregate_clear_bit(p->aggregate, bit);
+	bool was_on = a->freq_hz != 0;
+	unsigned set = a->event_set;
 	attachment_table_remove(p->attachments, a);
+	if (was_on)
+		set_unwind(p, set, NULL);
 }
 
 struct counting {

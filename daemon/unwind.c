@@ -18,12 +18,14 @@
 #define ENDED_KEEP_NS	(1 * NS_PER_SEC) /* what still runs in its exit */
 #define SEEN_SLOTS	1024U		 /* power of two */
 #define MAX_WAITERS	64U
+#define QUIET_NS	(10 * NS_PER_SEC) /* not sampled for so long: can do without a list */
 #define MAINTAIN_A_TURN 512U
 
 struct record {
 	uint32_t pid, process; /* pid 0: free */
 	uint32_t epoch;	       /* of the mappings that are published */
-	bool published, dirty, sampled;
+	bool published, dirty;
+	uint64_t sampled_ns;  /* lately, to a second or so; 0: never */
 	struct array modules; /* uint32_t: distinct, sorted; mapped */
 	struct array held;    /* uint32_t: of these, whose table the list names */
 };
@@ -187,7 +189,7 @@ static struct record *get_or_add(struct unwind *u, const struct process *process
 		/* Another life of that number. */
 		forget_list(u, r);
 		r->process = process->id;
-		r->sampled = false;
+		r->sampled_ns = 0;
 	}
 	return r;
 }
@@ -199,7 +201,8 @@ static void want(struct unwind *u, struct process *process, bool sampled)
 	struct record *r = get_or_add(u, process);
 	if (!r)
 		return;
-	r->sampled |= sampled;
+	if (sampled)
+		r->sampled_ns = clock_monotonic_ns();
 	if (!r->published || r->epoch != process->epoch)
 		make_dirty(u, r);
 }
@@ -352,6 +355,22 @@ static void on_ready(void *userdata, uint32_t module)
 			make_dirty(u, r);
 }
 
+/* Who was not sampled of late has a list again with the next sample. */
+static bool make_room(void *userdata)
+{
+	struct unwind *u = userdata;
+	uint64_t now_ns = clock_monotonic_ns();
+	bool any = false;
+
+	ARRAY_EACH(&u->records, struct record, r) {
+		if (!r->pid || r->dirty || now_ns - r->sampled_ns < QUIET_NS)
+			continue;
+		any |= r->held.n > 0;
+		drop(u, r);
+	}
+	return any;
+}
+
 /* ---- waiting ---- */
 
 static bool is_ready(const struct unwind *u, uint32_t id)
@@ -491,7 +510,7 @@ void unwind_maintain(struct unwind *u)
 			continue;
 		const struct process *process = process_table_get(u->profd->processes, r->process);
 		if (!process || has_ended(process, now_ns) ||
-			(!r->sampled && !is_wanted(u, r->pid)))
+			(!r->sampled_ns && !is_wanted(u, r->pid)))
 			drop(u, r);
 		else if (process->until_ns == PROCESS_FOREVER_NS &&
 			 (!r->published || r->epoch != process->epoch || has_due(u, r)))
@@ -535,6 +554,7 @@ int unwind_new(struct unwind **ret, struct profd *p)
 							  .io = p->io,
 							  .ready = on_ready,
 							  .wake = wake,
+							  .make_room = make_room,
 							  .userdata = u,
 						  });
 	if (r < 0) {

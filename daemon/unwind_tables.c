@@ -19,7 +19,7 @@
 #include <stdlib.h>
 
 #define RETRY_NS      (60 * NS_PER_SEC)
-#define OPEN_RETRY_NS (5 * NS_PER_SEC)
+#define SOON_RETRY_NS (5 * NS_PER_SEC)
 #define MAX_BUILDS    3U /* at once */
 #define MAX_COPIES    4U /* answers that wait */
 #define MAX_WORKERS   2U
@@ -161,7 +161,8 @@ static void fail(struct unwind_tables *t, uint32_t module, int error)
 		f->retry_ns = UINT64_MAX;
 		break;
 	case UNWIND_FAILURE_OPEN: /* through another process it may be there */
-		f->retry_ns = now_ns + OPEN_RETRY_NS;
+	case UNWIND_FAILURE_ROOM:
+		f->retry_ns = now_ns + SOON_RETRY_NS;
 		break;
 	default:
 		f->retry_ns = now_ns + RETRY_NS;
@@ -305,6 +306,9 @@ const struct unwind_place *unwind_tables_place(void *userdata, uint32_t module)
 
 	if (f && f->state == WHOLE)
 		return &f->place;
+	/* There would be one, so frame pointers are only a guess there. */
+	if (f && f->state == FAILED && f->failure != UNWIND_FAILURE_NO_CFI)
+		return &pending;
 	return unwind_tables_is_pending(userdata, module) ? &pending : NULL;
 }
 
@@ -376,7 +380,9 @@ static int find_room(struct unwind_tables *t, struct copy *c)
 	if (r != -ENOSPC)
 		return r;
 	/* Every few turns, as the first pieces may not lie together. */
-	if (c->tries % 4 == 0 && !evict(t, get(t, c->module)->bytes) && c->tries == 0)
+	uint64_t bytes = get(t, c->module)->bytes;
+	if (c->tries % 4 == 0 && !evict(t, bytes) &&
+		(!t->rooms.make_room(t->rooms.userdata) || !evict(t, bytes)) && c->tries == 0)
 		return -ENOSPC;
 	if (++c->tries > ROOM_TRIES)
 		return -ENOSPC;

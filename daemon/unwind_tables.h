@@ -33,6 +33,8 @@ struct unwind_tables;
 
 /* A module's table has become whole, or it is known that it will not. */
 typedef void (*unwind_ready_fn)(void *userdata, uint32_t module);
+/* Lets go of lists that are needed least. True: there were some. */
+typedef bool (*unwind_make_room_fn)(void *userdata);
 /* There is something for unwind_tables_work(). */
 typedef void (*unwind_wake_fn)(void *userdata);
 
@@ -43,6 +45,7 @@ struct unwind_tables_rooms { /* borrowed */
 	struct target_io *io;
 	unwind_ready_fn ready;
 	unwind_wake_fn wake;
+	unwind_make_room_fn make_room;
 	void *userdata;
 };
 

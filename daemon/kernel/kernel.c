@@ -325,6 +325,16 @@ void kernel_set_detach(struct kernel *k, unsigned set, uint64_t attachment_bit)
 		&k->programs.control->set_attachments[set], ~attachment_bit, __ATOMIC_RELEASE);
 }
 
+void kernel_set_pointers(struct kernel *k, unsigned set, bool only)
+{
+	uint64_t *sets = &k->programs.control->pointer_sets, bit = 1ULL << (set % ABI_EVENT_SETS);
+
+	if (only)
+		__atomic_fetch_or(sets, bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(sets, ~bit, __ATOMIC_RELAXED);
+}
+
 static void counters_add(struct set_counters *sum, const struct set_counters *c)
 {
 	const uint64_t *from = (const void *)c;

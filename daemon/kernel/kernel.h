@@ -71,6 +71,8 @@ int kernel_set_get(struct kernel *k, const char *event_name, uint32_t freq_hz, u
  * of the set stay readable until the set number is taken again. */
 int kernel_set_attach(struct kernel *k, unsigned set, uint64_t attachment_bit);
 void kernel_set_detach(struct kernel *k, unsigned set, uint64_t attachment_bit);
+/* Has the set's stacks walked by frame pointers alone, or by tables too. */
+void kernel_set_pointers(struct kernel *k, unsigned set, bool only);
 
 struct kernel_set_info {
 	const char *event; /* NULL: never used */

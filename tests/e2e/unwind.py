@@ -256,6 +256,35 @@ def test_go(bench):
         check(n > 100 and whole >= WHOLE, f"{whole:.3%} exact chains of Go")
 
 
+def test_frame_pointers_alone(bench):
+    """--unwind fp: no table is looked at, whatever there is; an attachment with auto brings them back."""
+    child = bench.start(bench.workload("cpu_tree_nofp"), "20", stdout=subprocess.DEVNULL)
+    daemon = bench.daemon()
+    shares = {}
+    for unwind in ("fp", "auto", "fp"):
+        path = bench.path(unwind + ".pb.gz")
+        bench.ok(daemon, "record", "--pid", child.pid, "-F", FREQ, "-d", 2, "--unwind", unwind, "-o", path)
+        samples = of_pid(bench.profile(path), child.pid)
+        n = sum(s[0][0] for s in samples)
+        shares[unwind] = sum(s[0][0] for s in samples if not wrong(s, CPU_TREE)) / max(n, 1)
+        print(f"    --unwind {unwind}: {n} samples, {shares[unwind]:.1%} exact")
+    check(shares["auto"] >= WHOLE and shares["fp"] < 0.5, "fp and auto are not what they say")
+
+
+def test_little_memory(bench):
+    """Tables that no list names, then lists of whom nobody samples, go for those that are wanted."""
+    config = bench.path("profd.conf")
+    with open(config, "w") as f:
+        f.write("[Kernel]\nUnwindTables=8M\n")
+    daemon = bench.daemon("--config", config)
+    bench.ok(daemon, "attach", "--all", "-F", 49)
+    exact(bench, CPU_TREE, bench.workload("cpu_tree_nofp"), "20")
+    out = bench.ok(daemon, "status").out
+    used = [line for line in out.splitlines() if line.strip().startswith("unwind tables")]
+    print("   ", used)
+    check(used and used[0].split()[-2:] == ["8.0", "MiB"], "the bound is not the configured one")
+
+
 def test_fresh_programs(bench):
     """A program from its first instruction on, each time a new file: how many stacks are whole."""
     daemon = bench.daemon()
