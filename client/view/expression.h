@@ -2,8 +2,8 @@
 /*
  * Regular expressions as pprof takes them: RE2's syntax (github.com/google/re2/wiki/Syntax), of
  * which only whether a text matches is asked. Time is bounded by the lengths of expression and text
- * multiplied, so that both may be hostile. Not supported, and said so: classes of Unicode (\p) and
- * \C; without regard to case (?i) are ASCII letters only.
+ * multiplied, so that both may be hostile. Not supported, and said so: classes of Unicode (\p),
+ * \C and a repetition behind \E; without regard to case (?i) are ASCII letters only.
  */
 #ifndef PROFCTL_VIEW_EXPRESSION_H
 #define PROFCTL_VIEW_EXPRESSION_H

@@ -221,10 +221,11 @@ static int take_escape(struct parser *p, uint32_t *ret)
 /* "[:alpha:]" at p->at: 1, 0: it is none. */
 static int posix_class(struct parser *p)
 {
-	const char *name = p->at + 2, *end = strstr(name, ":]");
+	bool begins = !strncmp(p->at, "[:", 2);
+	const char *name = begins ? p->at + 2 : "", *end = strstr(name, ":]");
 	bool negated = *name == '^';
 
-	if (strncmp(p->at, "[:", 2) != 0 || !end)
+	if (!end)
 		return 0;
 	name += negated;
 	for (size_t i = 0; i < ARRAY_SIZE(posix_classes); i++) {
@@ -320,6 +321,8 @@ static int parse_quoted(struct parser *p)
 	while (*p->at && strncmp(p->at, "\\E", 2) != 0 && r >= 0)
 		r = parse_character(p, take_rune(p));
 	p->at += *p->at ? 2 : 0;
+	if (r >= 0 && *p->at && strchr("*+?", *p->at))
+		return bad(p, "a repetition behind \\E is not supported");
 	return r;
 }
 
