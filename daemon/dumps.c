@@ -436,6 +436,7 @@ void dumps_start(struct profd *p, struct ipc_request *r, const Profd__V1__DumpRe
 	p->dumps = j;
 	j->pending.cancel = dump_cancelled;
 	ipc_request_set_userdata(r, &j->pending);
+	p->dumped_ns = clock_monotonic_ns();
 	if (parse(j, m, fds, n_fds, &error) < 0) {
 		if (!error.code)
 			error_set(

@@ -11,6 +11,8 @@
 #include "base/limits.h"
 #include "profd.h"
 
+/* Workers are kept that long after a dump. */
+#define IDLE_NS		 (30 * NS_PER_SEC)
 #define EVERY_NS	 (5 * NS_PER_SEC)
 #define SWEEP_FROM	 (LIMIT_MODULES / 2)
 #define NAMES_FROM_BYTES (64 * MIB)
@@ -126,6 +128,13 @@ void modules_maintain(struct profd *p)
 	if (now_ns - p->modules_ns < EVERY_NS)
 		return;
 	p->modules_ns = now_ns;
+	if (p->dumps) {
+		p->dumped_ns = now_ns;
+	} else if (p->dumped_ns && now_ns - p->dumped_ns >= IDLE_NS) {
+		p->dumped_ns = 0;
+		helper_pool_trim(p->encoder);
+		symbolizer_trim(p->symbolizer);
+	}
 	release_files(p, now_ns);
 	if (module_table_n(p->modules) > SWEEP_FROM)
 		sweep_modules(p, now_ns);

@@ -69,6 +69,7 @@ struct profd {
 	size_t n_quarantine;
 	uint64_t since_wall_ns;
 	uint64_t sideband_lost;
+	uint64_t dumped_ns;	/* when a dump was last under way; 0: idle workers have ended */
 	uint64_t modules_ns;	/* of the last modules_maintain() that did something */
 	uint64_t progress_ns;	/* when the loop last drained: what feeds the watchdog */
 	struct dump_job *dumps; /* list of dumps.c */

@@ -249,6 +249,12 @@ static void make_room(struct symbolizer *s, uint64_t now_ns)
 		(void)cache_compact(&s->cache, kept, n);
 }
 
+void symbolizer_trim(struct symbolizer *s)
+{
+	helper_pool_trim(s->context.shared);
+	helper_pool_trim(s->context.fresh);
+}
+
 bool symbolizer_forget_names(struct symbolizer *s)
 {
 	for (uint32_t i = 0; i < s->symbols.n; i++) {

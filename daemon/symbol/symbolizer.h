@@ -80,6 +80,8 @@ int symbolizer_resolve(struct symbolizer *s, uint32_t module, const uint64_t *of
  * module.file_state is not MODULE_FILE_OPEN, it is tried every few seconds. */
 int symbolizer_prepare(struct symbolizer *s, uint32_t module);
 
+/* Ends idle workers: what comes next starts new ones. */
+void symbolizer_trim(struct symbolizer *s);
 /* Forgets all names, so that the owner can empty `strings`; false while answers are under way. */
 bool symbolizer_forget_names(struct symbolizer *s);
 /* Forgets a module whose number will be used again; false while it is asked about. */
