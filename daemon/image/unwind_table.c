@@ -19,6 +19,7 @@
 #define NOT_SET	   UINT64_MAX
 
 #define ALIGNMENT    16U	/* of functions, at least */
+#define ENTRY_BYTES  128U	/* of code at the entry that may say nothing about itself */
 #define MAX_SEARCHED (1U << 20) /* bytes of a gap that are searched for a trampoline */
 
 enum source { SOURCE_FDE, SOURCE_GO };
@@ -265,8 +266,18 @@ static int add_trampolines(struct builder *b, uint64_t start, uint64_t end)
 	return 0;
 }
 
+static uint64_t entry_of(const struct elf *e)
+{
+	Elf64_Ehdr h;
+
+	if (e->n < sizeof(h))
+		return 0;
+	memcpy(&h, e->data, sizeof(h));
+	return h.e_entry;
+}
+
 /* Code in [start, end) belongs to no function. */
-static int add_gap(struct builder *b, uint64_t start, uint64_t end)
+static int add_gap_without_entry(struct builder *b, uint64_t start, uint64_t end)
 {
 	static const struct unwind_rule_entry none = { 0 };
 	const uint8_t *p;
@@ -290,6 +301,25 @@ static int add_gap(struct builder *b, uint64_t start, uint64_t end)
 			r = add_trampolines(b, from, MIN(to, from + MAX_SEARCHED));
 	}
 	return r;
+}
+
+/* The same; the first code of a program or of the loader is called by nobody, and glibc's loader
+ * does not say so. */
+static int add_gap(struct builder *b, uint64_t start, uint64_t end)
+{
+	static const struct unwind_rule_entry first = { UNWIND_CFA_END, 0, 0, 0 };
+	uint64_t entry = entry_of(b->elf);
+	int r;
+
+	/* A file that says nothing at all goes without a table. */
+	if (entry < start || entry >= end ||
+		!(b->stats.eh_fdes || b->stats.debug_fdes || b->stats.go_functions))
+		return add_gap_without_entry(b, start, end);
+	r = add_gap_without_entry(b, start, entry);
+	if (r == 0)
+		r = unwind_rows_add(&b->rows, entry, first);
+	/* Less than a function is not looked at there, and goes on with the entry's rule. */
+	return r == 0 ? add_gap_without_entry(b, MIN(entry + ENTRY_BYTES, end), end) : r;
 }
 
 /* Go's trampoline is a function to it like any other. */

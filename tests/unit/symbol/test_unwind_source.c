@@ -190,6 +190,23 @@ static void vdso_has_a_table(void **state)
 	assert_true(w->answer.view.header->stats.eh_fdes > 0);
 }
 
+static void loader_is_entered_by_nobody(void **state)
+{
+	struct world *w = *state;
+	Elf64_Ehdr h;
+	int fd = open("/lib64/ld-linux-x86-64.so.2", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		skip();
+	assert_int_equal(read(fd, &h, sizeof(h)), sizeof(h));
+	close(fd);
+	assert_int_equal(run("cp /lib64/ld-linux-x86-64.so.2 loader"), 0);
+	assert_int_equal(build(w, file_module(w, "loader")), 0);
+	/* Where _dl_start() returns to. */
+	assert_int_equal(rule_at(&w->answer.view, h.e_entry + 7)->cfa, UNWIND_CFA_END);
+	assert_int_not_equal(rule_at(&w->answer.view, h.e_entry + 256)->cfa, UNWIND_CFA_END);
+}
+
 static void freeing_with_a_job_under_way_calls_nobody(void **state)
 {
 	struct world *w = *state;
@@ -270,6 +287,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(
 			worker_that_keeps_the_memory_writable_is_not_believed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(vdso_has_a_table, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(loader_is_entered_by_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			freeing_with_a_job_under_way_calls_nobody, set_up, tear_down),
 		cmocka_unit_test(answers_with_counts_out_of_bounds_are_refused),
