@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include "base/clock.h"
 #include "base/table.h"
@@ -201,11 +202,31 @@ static const char *header(const struct request *r, const char *name)
 	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
 }
 
+static enum MHD_Result count_host(
+	void *userdata, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+	unsigned *n = userdata;
+
+	(void)kind;
+	(void)value;
+	*n += !strcasecmp(key, "Host");
+	return MHD_YES;
+}
+
+/* The one Host header (RFC 9112 3.2); NULL: there is none, or more. */
+static const char *only_host(const struct request *r)
+{
+	unsigned n = 0;
+
+	(void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_host, &n);
+	return n == 1 ? header(r, "Host") : NULL;
+}
+
 /* 0, or the status of an answer that has been made. */
 static int check(struct request *r, const char *method)
 {
 	struct server *s = r->server;
-	const char *host = header(r, "Host"), *length = header(r, "Content-Length");
+	const char *host = only_host(r), *length = header(r, "Content-Length");
 	struct error error = ERROR_INIT;
 	bool pprof = false;
 	int status = 0;
@@ -286,12 +307,40 @@ static int fd_of(struct MHD_Connection *c)
 	return info ? info->connect_fd : -1;
 }
 
+static struct request *drop_request(struct request *r)
+{
+	if (!r)
+		return NULL;
+	http_answer_deinit(&r->answer);
+	route_deinit(&r->route);
+	free(r->target);
+	free(r);
+	return NULL;
+}
+
+/* The request that a connection has: libmicrohttpd does not say of each that it is over, where it
+ * refused it by itself. */
+struct holder {
+	struct request *request; /* owned */
+};
+
+static struct holder *holder_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
 static void *on_uri(void *cls, const char *target, struct MHD_Connection *connection)
 {
-	struct request *r = calloc(1, sizeof(*r));
+	struct holder *holder = holder_of(connection);
+	struct request *r = holder ? calloc(1, sizeof(*r)) : NULL;
 
 	if (!r)
 		return NULL;
+	drop_request(holder->request);
+	holder->request = r;
 	r->server = cls;
 	r->fd = fd_of(connection);
 	r->route = (struct route)ROUTE_INIT;
@@ -304,27 +353,30 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 	enum MHD_RequestTerminationCode code)
 {
 	struct server *s = cls;
-	struct request *r = *context;
+	struct holder *holder = holder_of(connection);
 
 	(void)code;
 	*context = NULL;
 	connections_allow(&s->connections, fd_of(connection), HTTP_REQUEST_SECONDS);
-	if (!r)
-		return;
-	http_answer_deinit(&r->answer);
-	route_deinit(&r->route);
-	free(r->target);
-	free(r);
+	if (holder)
+		holder->request = drop_request(holder->request);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
 	enum MHD_ConnectionNotificationCode code)
 {
 	struct server *s = cls;
+	struct holder *holder = *context;
 
-	(void)context;
-	if (code == MHD_CONNECTION_NOTIFY_CLOSED)
-		connections_remove(&s->connections, fd_of(connection));
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = calloc(1, sizeof(*holder));
+		return;
+	}
+	connections_remove(&s->connections, fd_of(connection));
+	if (holder)
+		drop_request(holder->request);
+	free(holder);
+	*context = NULL;
 }
 
 /* ---- the server ---- */

@@ -18,7 +18,7 @@ static int hex(char c)
 
 static bool is_plain(unsigned char c)
 {
-	return c > 0x20 && c != 0x7f;
+	return c > 0x20 && c < 0x7f;
 }
 
 /* Decodes n bytes to *at, with a NUL behind them. `plus`: as forms are, '+' is a space. */

@@ -1,0 +1,412 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""profctl serve: what net/http/pprof serves, for any process, to nobody else; go tool pprof works with it."""
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+import lib
+from lib import check, check_equal
+
+NOBODY = 65534
+
+GO_SERVER = """package main
+import (
+	"fmt"
+	"net"
+	"net/http"
+	_ "net/http/pprof"
+)
+func main() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(l.Addr().(*net.TCPAddr).Port)
+	http.Serve(l, nil)
+}
+"""
+
+
+class Server:
+    def __init__(self, bench, daemon, *args, uid=None):
+        words = [bench.profctl_path, "serve", *(args or ("--listen", "localhost:0"))]
+        if uid is not None:
+            words = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", *words]
+        self.process = bench.start(*words, env=bench.env(daemon), stderr=subprocess.PIPE, text=True)
+        self.said = ""
+        for line in self.process.stderr:
+            self.said += line
+            if line.startswith("serving "):
+                break
+        m = re.search(r"serving http://[^:/]*:(\d+)/", self.said)
+        self.port = int(m.group(1)) if m else 0
+        self.url = f"http://localhost:{self.port}"
+
+    def get(self, path, method="GET", headers=None, body=None, timeout=60):
+        c = http.client.HTTPConnection("localhost", self.port, timeout=timeout)
+        c.request(method, path, body=body, headers=headers or {})
+        r = c.getresponse()
+        data = r.read()
+        c.close()
+        return r.status, r.headers, data
+
+    def end(self):
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(30)
+        rest = self.process.stderr.read()
+        check("Sanitizer" not in rest and "runtime error" not in rest, rest)
+        check_equal(code, 0, f"exit code after Ctrl-C ({rest})")
+
+
+def essence(reply):
+    """What pprof's clients look at."""
+    status, headers, body = reply
+    kept = {name: headers.get(name) for name in ("Content-Type", "Content-Disposition", "X-Go-Pprof",
+                                                 "X-Content-Type-Options")}
+    text = body if headers.get("X-Go-Pprof") or status != 200 else b""
+    return status, kept, text
+
+
+def test_same_as_net_http_pprof(bench):
+    lib.need("go")
+    source = bench.path("server.go")
+    with open(source, "w") as f:
+        f.write(GO_SERVER)
+    env = dict(os.environ, GOCACHE=bench.path("cache"), GOFLAGS="-mod=mod", GO111MODULE="off", HOME=bench.dir)
+    subprocess.run(["go", "build", "-o", bench.path("server"), source], check=True, env=env)
+    go = bench.start(bench.path("server"), stdout=subprocess.PIPE, text=True)
+    port = int(go.stdout.readline())
+    server = Server(bench, bench.daemon())
+
+    def both(path, **kwargs):
+        c = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        c.request(kwargs.get("method", "GET"), path, body=kwargs.get("body"))
+        r = c.getresponse()
+        theirs = r.status, r.headers, r.read()
+        c.close()
+        ours = server.get(f"/proc/{go.pid}{path}", **kwargs)
+        return theirs, ours
+
+    for path in ("/debug/pprof/profile?seconds=1", "/debug/pprof/profile?seconds=1&debug=1",
+                 "/debug/pprof/cmdline", "/debug/pprof/nothing", "/debug/pprof/symbol?0x1",
+                 "/debug/pprof/profile/", "/debug/pprof/Profile"):
+        theirs, ours = both(path)
+        check_equal(essence(ours), essence(theirs), path)
+    theirs, ours = both("/debug/pprof/cmdline")
+    check_equal(ours[2], theirs[2], "cmdline")
+    theirs, ours = both("/debug/pprof/symbol", method="POST", body="0x1+0x2")
+    check_equal(ours[2], theirs[2], "symbol by POST")
+    theirs, ours = both("/debug/pprof/")
+    check_equal(ours[1]["Content-Type"], theirs[1]["Content-Type"], "type of the index")
+    status, headers, _ = server.get("/debug/pprof")
+    check_equal((status, headers["Location"]), (301, "/debug/pprof/"), "without the slash")
+    server.end()
+
+
+def test_what_there_is(bench):
+    """The index shows what can be had, and links nowhere else."""
+    child = lib.burner(bench)
+    server = Server(bench, bench.daemon())
+    for page, of in ((f"/proc/{child.pid}/debug/pprof/", "profile"), ("/debug/pprof/", "profile"), ("/", "/flame"),
+                     (f"/flame?pid={child.pid}", "/debug/pprof/profile")):
+        status, headers, body = server.get(page)
+        check_equal(status, 200, page)
+        links = re.findall(r'(?:href|src)="([^"#]*)"', body.decode())
+        check(any(of in link for link in links), f"{page} does not lead to {of}: {links}")
+        for link in sorted(set(links)):
+            if link.startswith("data:"):
+                continue
+            path = link.replace("&amp;", "&")
+            if not path.startswith("/"):
+                path = page.split("?")[0] + path
+            if page == "/" and re.search(r"pid=|/proc/", path) and str(child.pid) not in path:
+                continue
+            if "/profile" in path:
+                path += ("&" if "?" in path else "?") + "seconds=1"
+            check_equal(server.get(path)[0], 200, f"{page} -> {path}")
+    status, headers, body = server.get("/debug/pprof/heap")
+    check_equal((status, body, headers["X-Go-Pprof"]), (404, b"Unknown profile\n", "1"), "heap")
+    status, headers, body = server.get("/debug/pprof/trace?seconds=1")
+    check_equal(status, 404, "trace")
+    check(b"runtime" in body, f"trace: {body}")
+    check(b"heap" not in server.get("/debug/pprof/")[2], "the index shows a type that there is not")
+    server.end()
+
+
+def test_selectors_and_errors(bench):
+    child = lib.burner(bench)
+    server = Server(bench, bench.daemon())
+    path = bench.path("p.pb.gz")
+    for query in (f"pid={child.pid}", "comm=short_lived", f"exe={os.path.realpath(bench.workload('short_lived'))}"):
+        status, _, body = server.get(f"/debug/pprof/profile?seconds=1&{query}")
+        check_equal(status, 200, query)
+        with open(path, "wb") as f:
+            f.write(body)
+        samples = bench.profile(path).samples
+        check("short_work" in lib.names_of(samples), f"{query}: {lib.names_of(samples)}")
+    sleeper = bench.start("sleep", "60")
+    status, _, body = server.get(f"/proc/{sleeper.pid}/debug/pprof/profile?seconds=1")
+    check_equal(status, 200, "of a process that sleeps")
+    with open(path, "wb") as f:
+        f.write(body)
+    check_equal(len(bench.profile(path).samples), 0, "samples of a process that sleeps")
+    for query, wanted in (("pid=4194304", 404), ("pid=0", 400), ("pid=x", 400), ("comm=", 400), ("pid=%zz", 400),
+                          ("comm=%00", 400), ("comm=a%0d%0aX:y", 400), ("exe=relative", 400),
+                          ("seconds=9999999", 400)):
+        status, headers, body = server.get(f"/debug/pprof/profile?{query}")
+        check_equal(status, wanted, query)
+        check(body.endswith(b"\n") and body.count(b"\n") == 1, f"{query}: {body}")
+    for path in ("//debug/pprof/", "/debug/../debug/pprof/", "/proc/self/debug/pprof/", "/proc/01/debug/pprof/",
+                 "/%2e%2e/etc/passwd", "/assets/../http/page.c", "/assets/%2e%2e%2fpage.c", "/proc/1/debug/pprofx"):
+        check_equal(server.get(path)[0], 404, path)
+    check_equal(server.get("/debug/pprof/profile", method="POST", body="x")[0], 405, "POST")
+    check_equal(server.get("/" + "a" * 5000)[0], 414, "a long path")
+    server.end()
+
+
+def test_no_daemon(bench):
+    server = Server(bench, None)
+    check("no daemon" in server.said, server.said)
+    status, headers, body = server.get("/debug/pprof/profile?seconds=1")
+    check_equal((status, headers["X-Go-Pprof"]), (503, "1"), "without a daemon")
+    check(b"no daemon" in body, body)
+    server.end()
+
+
+def go_pprof(bench, *words):
+    done = subprocess.run(["go", "tool", "pprof", *words], capture_output=True, text=True, timeout=120,
+                          env=dict(os.environ, HOME="/nonexistent", PPROF_TMPDIR=tempfile.gettempdir()))
+    check_equal(done.returncode, 0, f"go tool pprof {words}: {done.stderr}")
+    return done.stdout
+
+
+def test_go_tool_pprof(bench):
+    lib.need("go")
+    child = lib.burner(bench)
+    server = Server(bench, bench.daemon())
+    url = f"{server.url}/proc/{child.pid}/debug/pprof/profile?seconds=2"
+    check("short_work" in go_pprof(bench, "-top", url), "-top of an address")
+    check("short_work" in go_pprof(bench, "-top", "-seconds", "1", url.split("?")[0]), "-seconds")
+    check("short_work" in go_pprof(bench, "-top", bench.workload("short_lived"), url), "with the binary")
+    first, second = bench.path("1.pb.gz"), bench.path("2.pb.gz")
+    for path in (first, second):
+        go_pprof(bench, "-proto", "-output", path, url)
+    go_pprof(bench, "-top", "-base", first, second)
+    go_pprof(bench, "-top", "-base", first, url)
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    bench.start("go", "tool", "pprof", "-http", f"127.0.0.1:{port}", "-no_browser", url, stderr=subprocess.DEVNULL,
+                env=dict(os.environ, HOME="/nonexistent", PPROF_TMPDIR=bench.dir), start_new_session=True)
+    bench.children[-1].kill = lambda group=bench.children[-1].pid: os.killpg(group, signal.SIGKILL)
+
+    def answers():
+        try:
+            c = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            c.request("GET", "/ui/top")
+            return b"short_work" in c.getresponse().read()
+        except OSError:
+            return False
+    lib.wait_until(answers, 60, "go tool pprof -http")
+    server.end()
+
+
+def test_other_users(bench):
+    """Who is not the user or root gets 403, over TCP too; the user sees what the user may see."""
+    lib.need("setpriv", "curl")
+    os.chmod(bench.dir, 0o755)
+    daemon = bench.daemon()
+    mine = lib.burner(bench)
+    roots, theirs = Server(bench, daemon), Server(bench, daemon, uid=NOBODY)
+
+    def curl(server, uid, path="/"):
+        become = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"] if uid else []
+        done = subprocess.run([*become, "curl", "-s", "-m", "20", "-o", "/dev/null", "-w", "%{http_code}",
+                               f"{server.url}{path}"], capture_output=True, text=True)
+        return int(done.stdout)
+    for path in ("/", "/debug/pprof/", "/debug/pprof/cmdline?pid=1", "/nothing", "/debug/pprof/profile?seconds=1"):
+        check_equal(curl(roots, NOBODY, path), 403, f"another user, {path}")
+    check_equal(curl(roots, 0), 200, "root")
+    check_equal(curl(theirs, NOBODY), 200, "its own user")
+    check_equal(curl(theirs, 0), 200, "root at a user's")
+    check_equal(curl(theirs, 1), 403, "a third user")
+    check_equal(curl(theirs, NOBODY, f"/proc/{mine.pid}/debug/pprof/profile?seconds=1"), 403, "root's process")
+    path = bench.path("s.sock")
+    server = Server(bench, daemon, "--listen", f"unix:{path}")
+    check_equal(os.stat(path).st_mode & 0o777, 0o600, "mode of the socket")
+    os.chmod(path, 0o777)
+    for uid, wanted in ((0, "200"), (NOBODY, "403")):
+        become = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"] if uid else []
+        done = subprocess.run([*become, "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", path,
+                               "http://x/debug/pprof/"], capture_output=True, text=True)
+        check_equal(done.stdout, wanted, f"uid {uid} on the Unix socket")
+    server.end()
+    check(not os.path.exists(path), "the socket is left behind")
+    roots.end()
+    theirs.process.send_signal(signal.SIGINT)
+
+
+def test_other_sites(bench):
+    server = Server(bench, bench.daemon())
+    own = f"localhost:{server.port}"
+    for headers in ({"Host": "evil.example"}, {"Host": f"localhost.evil.example:{server.port}"},
+                    {"Host": f"{own}@evil"}, {"Host": ""}, {"Origin": "http://evil.example"}, {"Origin": "null"},
+                    {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+                    {"Origin": f"http://{own}.evil.example"}):
+        status, got, _ = server.get("/debug/pprof/", headers=headers)
+        check_equal(status, 403, headers)
+        check("Access-Control-Allow-Origin" not in got, "CORS is open")
+    for headers in ({"Host": "127.0.0.1"}, {"Host": f"[::1]:{server.port}"}, {"Host": "LOCALHOST"},
+                    {"Origin": f"http://{own}"}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-origin"}):
+        check_equal(server.get("/debug/pprof/", headers=headers)[0], 200, headers)
+    for path in ("/", "/debug/pprof/", "/flame", "/nothing", "/flame/graph?seconds=1"):
+        _, got, _ = server.get(path)
+        check("default-src 'none'" in got["Content-Security-Policy"], path)
+        check_equal(got["X-Content-Type-Options"], "nosniff", path)
+        check("'unsafe-inline'" not in got["Content-Security-Policy"] or
+              "sandbox allow-scripts" in got["Content-Security-Policy"], path)
+    server.end()
+
+
+def test_names_are_no_markup(bench):
+    name = "<b>x&\"'\x1b[2J"
+    child = bench.start("python3", "-c", f"open('/proc/self/comm','w').write({name!r})\nwhile True: pass")
+    server = Server(bench, bench.daemon())
+    for path in ("/", f"/flame/graph?pid={child.pid}&seconds=1", "/flame?comm=%3Cscript%3E",
+                 '/debug/pprof/?comm="><script>alert(1)</script>'.replace(" ", "%20")):
+        status, _, body = server.get(path)
+        check(b"<b>x" not in body and b"\x1b" not in body and b"<script>alert" not in body, f"{path}: {body[:2000]}")
+        check_equal(status, 200, path)
+    server.end()
+
+
+def test_together(bench):
+    child = lib.burner(bench)
+    server = Server(bench, bench.daemon())
+    seen = []
+
+    def one():
+        seen.append(server.get(f"/proc/{child.pid}/debug/pprof/profile?seconds=5")[0])
+    threads = [threading.Thread(target=one) for _ in range(10)]
+    for t in threads:
+        t.start()
+    check_equal(server.get("/")[0], 200, "the overview meanwhile")
+    for t in threads:
+        t.join()
+    check_equal(seen, [200] * 10, "ten profiles at once")
+    server.end()
+
+
+def test_who_leaves_costs_nothing(bench):
+    """A client that is gone takes its attachment with it; so does Ctrl-C."""
+    daemon = bench.daemon()
+    child = lib.burner(bench)
+    server = Server(bench, daemon)
+
+    def attached():
+        return f"--pid {child.pid}" in bench.ok(daemon, "ps").out
+
+    def ask():
+        s = socket.create_connection(("127.0.0.1", server.port))
+        s.sendall(f"GET /proc/{child.pid}/debug/pprof/profile?seconds=600 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        return s
+    s = ask()
+    lib.wait_until(attached, 20, "attaching")
+    s.close()
+    lib.wait_until(lambda: not attached(), 20, "detaching")
+    s = ask()
+    lib.wait_until(attached, 20, "attaching again")
+    server.end()
+    lib.wait_until(lambda: not attached(), 20, "detaching at the end")
+    s.close()
+
+
+def count_of(server, what):
+    return len(os.listdir(f"/proc/{server.process.pid}/{what}"))
+
+
+def test_many_slow_and_malicious(bench):
+    """A thousand connections that send nothing, or little: neither memory nor threads; others are answered."""
+    server = Server(bench, bench.daemon())
+    check_equal(server.get("/debug/pprof/")[0], 200, "before")
+    waiting = []
+    for i in range(1000):
+        s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex(("127.0.0.1", server.port))
+        waiting.append(s)
+    for s in waiting[:600]:
+        try:
+            s.send(b"GET / HTTP/1.1\r\nHost: local")
+        except OSError:
+            pass
+    check_equal(server.get("/debug/pprof/", timeout=90)[0], 200, "among a thousand that wait")
+    check(count_of(server, "fd") < 400, f"{count_of(server, 'fd')} descriptors")
+    check(count_of(server, "task") < 60, f"{count_of(server, 'task')} threads")
+    for s in waiting:
+        s.close()
+    crafted = [b"\0" * 100, b"\r\n" * 5000, b"GET / HTTP/9.9\r\n\r\n", b"GET\r\n\r\n", b"A" * 100000,
+               b"GET / HTTP/1.1\r\n" + b"X: " + b"y" * 60000 + b"\r\n\r\n",
+               b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20000,
+               b"GET http://evil/ HTTP/1.1\r\nHost: evil\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n",
+               b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n",
+               b"POST /debug/pprof/symbol HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n",
+               b"POST /debug/pprof/symbol HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n" +
+               b"z" * 300000,
+               b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+               b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", b"CONNECT evil:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+               b"GET /debug/pprof/profile?" + b"a&" * 1500 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"]
+    for request in crafted:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as s:
+            try:
+                s.sendall(request)
+                s.shutdown(socket.SHUT_WR)
+                reply = s.recv(4096)
+            except OSError:
+                reply = b""
+            line = reply.split(b"\r\n")[0]
+            check(not line or re.match(rb"HTTP/1\.[01] [45]", line), f"{request[:60]}: {line}")
+    check_equal(server.get("/debug/pprof/")[0], 200, "afterwards")
+    server.end()
+
+
+def test_port_taken(bench):
+    daemon = bench.daemon()
+    server = Server(bench, daemon)
+    bench.profctl(daemon, "serve", "--listen", str(server.port)).one_line(1, "something else", str(server.port))
+    for address in ("nonsense:x", "1:2:3", "", "localhost:70000", "[::1"):
+        bench.profctl(daemon, "serve", "--listen", address).one_line(2, "address")
+    server.end()
+
+
+def test_in_a_browser(bench):
+    """The pages run in a real browser: the overview renews itself, the graph is drawn."""
+    browser = next((b for b in ("chromium", "chromium-browser", "google-chrome") if lib.shutil.which(b)), None)
+    if not browser:
+        raise lib.Absent("no chromium")
+    child = lib.burner(bench)
+    server = Server(bench, bench.daemon())
+
+    def show(path):
+        done = subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0",
+                               f"--user-data-dir={bench.path('browser')}", "--virtual-time-budget=8000", "--dump-dom",
+                               f"{server.url}{path}"], capture_output=True, text=True, timeout=120)
+        console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+        check(not console, f"{path}: the console says {console}")
+        return done.stdout
+    check("short_lived" in show("/"), "the overview")
+    check('id="graphs"' in show(f"/flame?pid={child.pid}"), "the page of the graph")
+    graph = show(f"/flame/graph?pid={child.pid}&seconds=1")
+    check("short_work" in graph and "<canvas" in graph, graph[:500])
+    server.end()
+
+
+if __name__ == "__main__":
+    sys.exit(lib.main(globals()))
