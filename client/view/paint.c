@@ -141,9 +141,13 @@ void paint_subtitle(const struct flame_tree *t, FILE *out)
 		(void)fputs(" → ", out);
 	}
 	paint_escape(out, unit_label(new, t->unit, "auto", text));
-	if (t->compared && base)
-		(void)fprintf(
-			out, " (%+.1f%%)", ((double)new - (double)base) / fabs((double)base) * 100);
+	if (t->compared && base) {
+		double change = ((double)new - (double)base) / fabs((double)base) * 100;
+		if (fabs(change) < 0.05)
+			(void)fputs(" (unchanged)", out);
+		else
+			(void)fprintf(out, " (%+.1f%%)", change);
+	}
 	if (!t->compared && t->duration_ns[FLAME_NEW] > 0)
 		(void)fprintf(out, " in %s",
 			unit_label(t->duration_ns[FLAME_NEW], "nanoseconds", "auto", text));
