@@ -18,6 +18,17 @@ UNWIND_INLINE __abi_u64 arch_signal_offset(__abi_u64 number)
 	return number >= 8 ? (number - 8) * 8 : (0x0f0a08090b0e0c0dULL >> number * 8 & 0xff) * 8;
 }
 
+/* rax, rdx, rcx, rsi, rdi, r8..r11, by DWARF number: nobody saves them for a caller. Call frame
+ * information that needs one above the leaf is of hand-written assembly, whose inner subroutines
+ * keep it; so it is what it was at the leaf, as debuggers have it too. Of the others a frame in
+ * between may have saved and changed any, which the rules do not tell. */
+#define ARCH_SCRATCH_REGISTERS 0x0f37U
+
+UNWIND_INLINE int arch_is_known(int is_leaf, __abi_u64 number)
+{
+	return is_leaf || (ARCH_SCRATCH_REGISTERS >> (number & 15) & 1);
+}
+
 UNWIND_INLINE int arch_leaf_register(const struct unwind_regs *r, const struct unwind_leaf *leaf,
 	__abi_u64 number, unwind_read_fn read, void *memory, __abi_u64 *ret)
 {
@@ -115,7 +126,7 @@ UNWIND_INLINE int arch_cfa(__abi_u64 rule, const struct unwind_regs *r, int is_l
 		switch (kind & ~0xfULL) {
 		case UNWIND_CFA_LEAF:
 		case UNWIND_CFA_LEAF_INDEX:
-			if (!is_leaf)
+			if (!arch_is_known(is_leaf, UNWIND_LEAF_REG(kind)))
 				return TRUNCATE_REGISTER_LOST;
 			if (arch_leaf_register(r, leaf, UNWIND_LEAF_REG(kind), read, memory, &base))
 				return TRUNCATE_READ_FAULT;
@@ -168,7 +179,8 @@ UNWIND_INLINE int arch_bp(__abi_u64 rule, const struct unwind_regs *r, int is_le
 		return UNWIND_MORE;
 	default:
 		*ret = UNWIND_LOST;
-		if ((kind & ~0xfULL) == UNWIND_BP_LEAF && is_leaf &&
+		if ((kind & ~0xfULL) == UNWIND_BP_LEAF &&
+			arch_is_known(is_leaf, UNWIND_LEAF_REG(kind)) &&
 			arch_leaf_register(r, leaf, UNWIND_LEAF_REG(kind), read, memory, ret))
 			return TRUNCATE_READ_FAULT;
 		return UNWIND_MORE;
@@ -200,7 +212,8 @@ UNWIND_INLINE int arch_step(__abi_u64 rule, struct unwind_regs *r, int is_leaf,
 		if (cfa - r->sp > UNWIND_MAX_FRAME_BYTES)
 			return TRUNCATE_BAD_CFA;
 	} else if (cfa - r->sp - 1 >= UNWIND_MAX_FRAME_BYTES) {
-		return TRUNCATE_BAD_CFA;
+		return !is_leaf && kind >= UNWIND_CFA_LEAF ? TRUNCATE_REGISTER_LOST
+							   : TRUNCATE_BAD_CFA;
 	}
 	/* rbp first: it lies lower, and what is read first is where a copy of the stack begins. */
 	reason = arch_bp(rule, r, is_leaf, leaf, cfa, read, memory, &bp);

@@ -43,8 +43,8 @@ enum unwind_cfa {
 	/* The same without a frame of its own: rbp is that of a caller, and what is between is left
 	 * out. */
 	UNWIND_CFA_SWITCH_SKIP = 10,
-	/* Good in leaf frames only, as the registers of others are not known. The low four bits are
-	 * the DWARF number of the register. */
+	/* By a register of the leaf: good in leaf frames, and for registers that no callee saves in
+	 * the frames above them. The low four bits are the DWARF number of the register. */
 	UNWIND_CFA_LEAF = 0x10,	      /* register + cfa_offset */
 	UNWIND_CFA_LEAF_RA = 0x20,    /* rsp + cfa_offset; the return address is in the register */
 	UNWIND_CFA_LEAF_INDEX = 0x30, /* *(rsp + 8 * register + inner) + outer */
@@ -59,7 +59,8 @@ enum unwind_bp {
 	UNWIND_BP_UNKNOWN = 4,	 /* somewhere that cannot be expressed */
 	UNWIND_BP_AT_RSP = 5,	 /* *(rsp + bp_offset) */
 	UNWIND_BP_IS_CFA = 6,	 /* CFA + bp_offset */
-	UNWIND_BP_LEAF = 0x10, /* in a register, in leaf frames only; the low four bits say which */
+	UNWIND_BP_LEAF =
+		0x10, /* in a register, as with UNWIND_CFA_LEAF; the low four bits say which */
 };
 
 enum unwind_unknown {

@@ -28,7 +28,7 @@ struct unwind_regs {
 	__abi_u64 ip, sp, bp;
 };
 
-/* The other registers, which are known of a leaf frame only. */
+/* The other registers, as they were in the leaf frame that was met last. */
 struct unwind_leaf {
 	__abi_u64 saved_at; /* user address of a signal frame that holds them; 0: they are here */
 	__abi_u64 registers[16]; /* by DWARF number */

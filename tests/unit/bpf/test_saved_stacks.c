@@ -186,7 +186,7 @@ static void add_line(char *line)
 			saved.expected[saved.n_expected++] = strtoull(at, &at, 16);
 		}
 	} else if (strncmp(line, "end ", 4) == 0) {
-		(void)snprintf(saved.reason, sizeof(saved.reason), "%s", line + 4);
+		(void)snprintf(saved.reason, sizeof(saved.reason), "%.63s", line + 4);
 	} else {
 		assert_true(line[0] == '#' || line[0] == 0);
 	}

@@ -184,12 +184,45 @@ static void every_register_of_a_leaf_can_hold_the_cfa(void **state)
 		uint64_t cfa = n == 6 ? at(40) : n == 7 ? at(10) : at(100 + n);
 
 		(void)reset(state);
-		assert_int_equal(step(UNWIND_RULE(UNWIND_CFA_LEAF | n, UNWIND_BP_SAME, 0, 16)),
-			TRUNCATE_REGISTER_LOST);
 		assert_int_equal(step_leaf(UNWIND_RULE(UNWIND_CFA_LEAF | n, UNWIND_BP_SAME, 0, 16)),
 			UNWIND_MORE);
 		assert_regs(
 			*(uint64_t *)((uint8_t *)stack + (cfa + 8 - STACK_AT)), cfa + 16, at(40));
+	}
+}
+
+static int is_scratch(unsigned dwarf)
+{
+	return dwarf < 12 && dwarf != 3 && dwarf != 6 && dwarf != 7;
+}
+
+static void above_a_leaf_only_what_nobody_saves_can_hold_the_cfa(void **state)
+{
+	for (unsigned n = 0; n < 16; n++) {
+		uint64_t rule = UNWIND_RULE(UNWIND_CFA_LEAF | n, UNWIND_BP_LEAF | n, 0, 16);
+
+		if (n == 6 || n == 7)
+			continue;
+		(void)reset(state);
+		if (!is_scratch(n)) {
+			assert_int_equal(step(rule), TRUNCATE_REGISTER_LOST);
+			continue;
+		}
+		assert_int_equal(step(rule), UNWIND_MORE);
+		assert_regs(stack[101 + n], at(102 + n), at(100 + n));
+	}
+}
+
+static void a_register_that_is_not_above_the_stack_pointer_has_changed_since_the_leaf(void **state)
+{
+	uint64_t rule = UNWIND_RULE(UNWIND_CFA_LEAF | 0, UNWIND_BP_SAME, 0, 16);
+	static const uint64_t changed[] = { 0, 1, STACK_AT + 64, STACK_AT + 0x1000000 };
+
+	for (unsigned i = 0; i < sizeof(changed) / sizeof(*changed); i++) {
+		(void)reset(state);
+		leaf.registers[0] = changed[i];
+		assert_int_equal(step(rule), TRUNCATE_REGISTER_LOST);
+		assert_int_equal(step_leaf(rule), TRUNCATE_BAD_CFA);
 	}
 }
 
@@ -433,6 +466,8 @@ int main(void)
 		T(a_plt_stub_counts_its_own_push),
 		T(a_cfa_that_lies_in_memory_is_read),
 		T(every_register_of_a_leaf_can_hold_the_cfa),
+		T(above_a_leaf_only_what_nobody_saves_can_hold_the_cfa),
+		T(a_register_that_is_not_above_the_stack_pointer_has_changed_since_the_leaf),
 		T(a_leaf_can_hold_its_return_address_and_rbp_in_registers),
 		T(a_leaf_can_index_the_stack_by_a_register),
 		T(what_a_signal_interrupted_is_a_leaf_with_all_its_registers),
