@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Draws the boxes of the page's data; what they mean is said on top of flame_html.c. */
 (function () {
 	var data = JSON.parse(document.getElementById("data").textContent);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Zoom, search and keyboard of the boxes that the file holds. */
 (function () {
 	var svg = document.currentScript.ownerSVGElement;
@@ -180,8 +181,9 @@
 		head.appendChild(place);
 		tools = make("div", place, { id: "tools" });
 		matched = make("output", tools, { id: "matched", "aria-live": "polite" });
-		input = make("input", tools, { type: "search", id: "search", placeholder: "Search (/)",
-			"aria-label": "Search names by regular expression" });
+		var label = make("label", tools, { title: "Names by regular expression; / goes here" });
+		label.textContent = "Search ";
+		input = make("input", label, { type: "search", id: "search" });
 		input.addEventListener("input", function () { search(input.value); });
 		var button = make("button", tools, { id: "reset", type: "button",
 			title: "All of it again (Escape)" });
