@@ -23,22 +23,34 @@
 #include "view/json_text.h"
 #include "view/view.h"
 
+static void put_escape(FILE *out, const char *text, size_t n)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	unsigned c = n > 1 ? *s & (0x7fU >> n) : *s < 0x80 ? *s : 0xfffdU;
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (s[i] & 0x3fU);
+	if (c >= 0x10000)
+		(void)fprintf(out, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10),
+			0xdc00 + (c & 0x3ff));
+	else
+		(void)fprintf(out, "\\u%04x", c);
+}
+
+/* What a terminal could obey is escaped: JSON is read there, too. */
 void json_text(FILE *out, const char *text)
 {
 	size_t left = strlen(text);
 
 	(void)fputc('"', out);
 	while (left) {
-		unsigned char c = (unsigned char)*text;
 		bool printable;
 		size_t n = text_char(text, left, &printable);
 
-		if (c == '"' || c == '\\')
-			(void)fprintf(out, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			(void)fprintf(out, "\\u%04x", c);
-		else if (n == 1 && c >= 0x80)
-			(void)fputs("\\ufffd", out);
+		if (*text == '"' || *text == '\\')
+			(void)fprintf(out, "\\%c", *text);
+		else if (!printable)
+			put_escape(out, text, n);
 		else
 			(void)fwrite(text, 1, n, out);
 		text += n;

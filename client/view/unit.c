@@ -10,6 +10,9 @@
 #include <string.h>
 #include <strings.h>
 #include "base/cleanup.h"
+#include "base/text.h"
+
+#define MAX_NAME 20U /* bytes; behind a number there is room for them */
 
 struct unit {
 	const char *name;
@@ -102,6 +105,22 @@ double unit_scale(int64_t value, const char *from, const char *to, const char **
 	return (double)value;
 }
 
+/* The beginning of a unit's name, which is the file's and thus anybody's. */
+static void append_name(char *to, const char *name)
+{
+	size_t left = strlen(name), n = 0, k;
+	bool printable;
+
+	for (; left && n + (k = text_char(name + n, left, &printable)) <= MAX_NAME; n += k) {
+		if (printable)
+			to = mempcpy(to, name + n, k);
+		else
+			*to++ = '?';
+		left -= k;
+	}
+	*to = '\0';
+}
+
 const char *unit_label(int64_t value, const char *from, const char *to, char *buf)
 {
 	const char *unit;
@@ -113,7 +132,7 @@ const char *unit_label(int64_t value, const char *from, const char *to, char *bu
 		number[n - 3] = '\0';
 	if (!strcmp(number, "0") || !strcmp(number, "-0"))
 		unit = "", number[0] = '0', number[1] = '\0';
-	(void)snprintf(buf, UNIT_TEXT, "%s%.20s", number, unit);
+	append_name(stpcpy(buf, number), unit);
 	return buf;
 }
 
