@@ -63,7 +63,7 @@ uint32_t paint_color(unsigned color, bool dark)
 		/* Hues that follow each other are far apart. */
 		c = (struct hsl){ fmod((color - PAINT_MODULE) * 137.508, 360), 50, 75, 28 };
 	} else if (color < PAINT_MERGED) {
-		double change = ((double)color - PAINT_CHANGE) / ((PAINT_CHANGES - 1) / 2) - 1;
+		double change = ((double)color - PAINT_CHANGE) / PAINT_STEPS - 1;
 		double much = sqrt(fabs(change));
 		c = (struct hsl){ change < 0 ? 214 : 6, change == 0 ? 0 : 30 + 55 * much,
 			90 - 24 * much, 26 + 16 * much };
@@ -96,7 +96,7 @@ unsigned paint_module(const char *module)
 
 unsigned paint_change(int64_t base, int64_t new)
 {
-	double a = fabs((double)base), b = fabs((double)new), half = (PAINT_CHANGES - 1) / 2;
+	double a = fabs((double)base), b = fabs((double)new), half = PAINT_STEPS;
 	double larger = MAX(a, b);
 	double change = larger > 0 ? ((double)new - (double)base) / larger : 0;
 

@@ -12,7 +12,8 @@
 
 #define PAINT_SHADES  4U  /* of each kind, by name, so that neighbours can be told apart */
 #define PAINT_MODULES 36U /* hues */
-#define PAINT_CHANGES 21U /* from all gone (blue) to all new (red) */
+#define PAINT_STEPS   10  /* of change, to either side */
+#define PAINT_CHANGES (2U * PAINT_STEPS + 1) /* from all gone (blue) to all new (red) */
 
 /* Places in the palette. */
 enum paint {
