@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "base/limits.h"
 #include "view/frame.h"
 #include "view/prune.h"
@@ -289,6 +290,18 @@ int flame_tree_check(const struct flame_tree *t, const struct profile *p, uint32
 		file, unit, t->unit);
 }
 
+/* What fits, by whole characters. */
+static void copy_text(char *to, size_t size, const char *from)
+{
+	size_t left = strlen(from), n = 0, k;
+	bool printable;
+
+	for (; left && n + (k = text_char(from + n, left, &printable)) < size; n += k)
+		left -= k;
+	memcpy(to, from, n);
+	to[n] = '\0';
+}
+
 int flame_tree_add(
 	struct flame_tree *t, const struct profile *p, uint32_t type, enum flame_side side)
 {
@@ -307,8 +320,8 @@ int flame_tree_add(
 
 	if (!name || !unit)
 		return -ENOMEM;
-	(void)snprintf(t->type, sizeof(t->type), "%s", name);
-	(void)snprintf(t->unit, sizeof(t->unit), "%s", unit);
+	copy_text(t->type, sizeof(t->type), name);
+	copy_text(t->unit, sizeof(t->unit), unit);
 	t->compared = t->compared || side == FLAME_BASE;
 	t->duration_ns[side] = unit_add(t->duration_ns[side], p->duration_nanos);
 	int r = prune(p, &a.first_line, &a.leaf);
