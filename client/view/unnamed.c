@@ -157,6 +157,10 @@ int unnamed_write(const struct graph *g, FILE *out)
 
 	if (!unnamed || !group || !modules)
 		return -ENOMEM;
+	/* Mostly there are none, and then the stacks need not be looked at. */
+	if (!memchr(unnamed, ANY, g->profile->locations.n) &&
+		!memchr(unnamed, ANY | INNERMOST, g->profile->locations.n))
+		return 0;
 	group_mappings(g->profile, group, modules);
 	count(g, unnamed, group, modules, &all);
 	if (!all.cum)
