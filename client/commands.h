@@ -17,6 +17,7 @@ int cmd_merge(int argc, char **argv);
 int cmd_flame(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 
 extern const struct verb_option target_options[];
 extern const struct verb_option collect_options[]; /* type, freq, event, unwind, duration, output */

@@ -40,6 +40,16 @@ static const struct verb_option ps_options[] = {
 	{ 0 },
 };
 
+static const struct verb_option top_options[] = {
+	{ "type", 0, "TYPE", "Which profile: cpu (default: cpu).", OPTION_TYPE },
+	{ "by", 0, "function|thread|process", "What is one row (default: function).", OPTION_BY },
+	{ "cum", 0, NULL, "Sort by the value with all that is called.", OPTION_CUM },
+	{ "interval", 'd', "TIME", "Renew this often (default: 2s).", OPTION_INTERVAL },
+	{ "lines", 'n', "N", "Rows of a table that is not on a screen (default: 20).",
+		OPTION_LINES },
+	{ 0 },
+};
+
 static const struct verb_option serve_options[] = {
 	{ "listen", 0, "ADDRESS",
 		"Listen there: HOST:PORT, [V6]:PORT, a port of localhost, or unix:PATH (default: "
@@ -230,6 +240,18 @@ static const struct verb verbs[] = {
 			"--normalize time it is growth per second. What crossed a threshold is "
 			"said on standard error, and the exit status is 3."),
 		TABLES(diff_options, drawing_options, json_options), cmd_diff },
+	{ "top", "[TARGET] [OPTIONS]", "Show what runs now, renewed every two seconds",
+		TEXT("Shows what was sampled of TARGET since the last time, of everything that the "
+		     "caller may see without TARGET: functions, threads or processes, with bars of "
+		     "the last minute. Where nothing covers it, it attaches for as long as it "
+		     "runs.",
+			"Keys: q ends it; space pauses; c sorts by the value with all that is "
+			"called or without; f, t, p show functions, threads, processes; / filters "
+			"by a part of the name; Enter goes into a row: from a process or thread to "
+			"its functions, from a function to who calls it; Backspace goes back.",
+			"To a pipe it writes one table; on a terminal that cannot move its cursor "
+			"(TERM=dumb) one each interval."),
+		TABLES(target_options, top_options, socket_options), cmd_top },
 	{ "serve", "[--listen ADDRESS]", "Serve /debug/pprof/ and flame graphs over HTTP",
 		TEXT("Serves what net/http/pprof serves, with its paths, parameters and errors, "
 		     "for every process that the caller may see: go tool pprof "
