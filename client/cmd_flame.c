@@ -106,9 +106,9 @@ int cmd_flame(int argc, char **argv)
 	struct error error = ERROR_INIT;
 
 	c.files = calloc((size_t)argc + 1, sizeof(*c.files));
-	if (!c.files)
-		(void)error_set(&error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
-	else if (parse(&c, argc, argv, &error) == 0)
-		(void)draw(&c, &error);
-	return error.code ? complain(&error) : EXIT_CODE_OK;
+	int r = c.files ? parse(&c, argc, argv, &error)
+			: error_set(&error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
+	if (r == 0)
+		r = draw(&c, &error);
+	return r < 0 ? complain(&error) : EXIT_CODE_OK;
 }

@@ -120,6 +120,19 @@ def test_the_exit_status_is_for_ci(profctl, folder):
     check(swapped.returncode == 3 and "other" in swapped.stderr and "hot" not in swapped.stderr, swapped.stderr)
 
 
+def test_a_reader_may_leave(profctl, folder):
+    w = Writer()
+    for i in range(5000):
+        w.add(["main", f"function{i}"], 100)
+    path = w.write(os.path.join(folder, "many.pb.gz"))
+    for words in ("flame", path), ("diff", path, path, "-f", "html"), ("diff", "--json", path, path):
+        with subprocess.Popen([profctl, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+            child.stdout.read(100)
+            child.stdout.close()
+            complaint = child.stderr.read()
+        check((child.returncode, complaint) == (0, b""), f"{words[0]}: {child.returncode}: {complaint}")
+
+
 def test_builds_are_matched_by_name(profctl, folder):
     paths = []
     for name, address, module, build in (("a", 0x1000, "/a/server", "aa"), ("b", 0x5550, "/b/server", "bb"),
