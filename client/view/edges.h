@@ -44,14 +44,14 @@ static inline const uint32_t *edges_in(const struct edges *es, uint32_t node, ui
 	const uint32_t *at = ARRAY_AT(&es->in_at, uint32_t, node);
 
 	*ret_n = at[1] - at[0];
-	return ARRAY_AT(&es->in, uint32_t, at[0]);
+	return *ret_n ? ARRAY_AT(&es->in, uint32_t, at[0]) : NULL;
 }
 static inline const uint32_t *edges_out(const struct edges *es, uint32_t node, uint32_t *ret_n)
 {
 	const uint32_t *at = ARRAY_AT(&es->out_at, uint32_t, node);
 
 	*ret_n = at[1] - at[0];
-	return ARRAY_AT(&es->out, uint32_t, at[0]);
+	return *ret_n ? ARRAY_AT(&es->out, uint32_t, at[0]) : NULL;
 }
 static inline struct edge *edges_at(const struct edges *es, uint32_t i)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns reading and inflating a profile piece by piece. Trusts nothing in the input: memory is two
- * fixed buffers and one that grows only as far as bytes really arrived.
+ * Owns reading and inflating a profile piece by piece. Trusts nothing in the input: memory is fixed
+ * buffers and one that grows only as far as bytes really arrived. A large file is inflated by a
+ * thread of its own, ahead of who decodes it (ahead.h): then `fd`, `z` and what is next to them are
+ * that thread's.
  *
  * Gzip: RFC 1952; members may follow each other, anything else behind a member is an error.
  */
@@ -9,13 +11,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "profile/ahead.h"
 
 #define RAW_BYTES   65536U
-#define PLAIN_BYTES 262144U
+#define PLAIN_BYTES AHEAD_BYTES
+/* Below this a thread costs more than it saves. */
+#define ALONE_BYTES (4 * MIB)
 #define GZIP_WINDOW (MAX_WBITS + 16) /* zlib.h: a gzip header instead of zlib's */
 
 struct source {
@@ -24,6 +30,9 @@ struct source {
 	size_t memory_n;
 	bool gzip, member_open, inflating;
 	z_stream z;
+	uint64_t inflated;
+	bool may_thread;
+	struct ahead *ahead;	 /* owned; NULL: not yet, or not at all */
 	const uint8_t *at, *end; /* plain bytes that were not handed out */
 	uint64_t taken, max;	 /* plain bytes produced */
 	uint8_t *joined;	 /* owned; a message that crosses a refill */
@@ -37,6 +46,7 @@ struct source *source_free(struct source *s)
 {
 	if (!s)
 		return NULL;
+	s->ahead = ahead_free(s->ahead);
 	if (s->inflating)
 		(void)inflateEnd(&s->z);
 	free(s->joined);
@@ -69,10 +79,10 @@ static ssize_t raw_read(struct source *s, uint8_t *to, size_t room)
 	return n < 0 ? -errno : n;
 }
 
-static int truncated(const struct source *s, struct error *error)
+static int truncated(uint64_t offset, struct error *error)
 {
 	return error_set(error, -EBADMSG, EXIT_CODE_FAILED,
-		"the profile is truncated after %llu bytes", (unsigned long long)source_offset(s));
+		"the profile is truncated after %llu bytes", (unsigned long long)offset);
 }
 
 static int read_failed(int r, struct error *error)
@@ -80,13 +90,15 @@ static int read_failed(int r, struct error *error)
 	return error_set(error, r, EXIT_CODE_FAILED, "cannot read the profile: %s", strerror(-r));
 }
 
-static int inflate_some(struct source *s, size_t *ret_n, struct error *error)
+/* PLAIN_BYTES at `to`, or what there is. */
+static int inflate_some(void *ctx, uint8_t *to, size_t *ret_n, struct error *error)
 {
+	struct source *s = ctx;
 	bool ended = false;
 
-	s->z.next_out = s->plain;
-	s->z.avail_out = sizeof(s->plain);
-	while (s->z.avail_out == sizeof(s->plain)) {
+	s->z.next_out = to;
+	s->z.avail_out = PLAIN_BYTES;
+	while (s->z.avail_out == PLAIN_BYTES) {
 		if (!s->z.avail_in) {
 			ssize_t n = raw_read(s, s->raw, sizeof(s->raw));
 			if (n < 0)
@@ -107,26 +119,32 @@ static int inflate_some(struct source *s, size_t *ret_n, struct error *error)
 		if (r == Z_STREAM_END)
 			s->member_open = false;
 		else if (r == Z_BUF_ERROR && ended)
-			return truncated(s, error);
+			return truncated(s->inflated, error);
 		else if (r == Z_MEM_ERROR)
 			return -ENOMEM;
 		else if (r != Z_OK && r != Z_BUF_ERROR)
 			return error_set(error, -EBADMSG, EXIT_CODE_FAILED,
 				"the profile is damaged: gzip says \"%s\" after %llu bytes",
-				s->z.msg ?: "bad data", (unsigned long long)source_offset(s));
+				s->z.msg ?: "bad data", (unsigned long long)s->inflated);
 	}
-	*ret_n = sizeof(s->plain) - s->z.avail_out;
+	*ret_n = PLAIN_BYTES - s->z.avail_out;
+	s->inflated += *ret_n;
 	return 0;
 }
 
 /* Refills an empty window: 1, 0 at the end, or an error. */
 static int refill(struct source *s, struct error *error)
 {
+	const uint8_t *plain = s->plain;
 	size_t n = 0;
 	int r = 0;
 
-	if (s->gzip) {
-		r = inflate_some(s, &n, error);
+	if (s->may_thread && !s->ahead && s->taken >= ALONE_BYTES)
+		s->may_thread = ahead_new(&s->ahead, inflate_some, s) >= 0;
+	if (s->ahead) {
+		r = ahead_next(s->ahead, &plain, &n, error);
+	} else if (s->gzip) {
+		r = inflate_some(s, s->plain, &n, error);
 	} else {
 		ssize_t k = raw_read(s, s->plain, sizeof(s->plain));
 		if (k < 0)
@@ -141,8 +159,8 @@ static int refill(struct source *s, struct error *error)
 			"the profile is larger than %llu bytes after decompression",
 			(unsigned long long)s->max);
 	s->taken += n;
-	s->at = s->plain;
-	s->end = s->plain + n;
+	s->at = plain;
+	s->end = plain + n;
 	return n > 0;
 }
 
@@ -160,7 +178,7 @@ int source_varint(struct source *s, uint64_t *ret, struct error *error)
 		if (r < 0)
 			return r;
 		if (!r)
-			return truncated(s, error);
+			return truncated(source_offset(s), error);
 		uint8_t b = *s->at++;
 		/* The tenth byte has one bit that counts. */
 		if (shift == 63 && b > 1)
@@ -186,7 +204,7 @@ static int join(struct source *s, size_t n, struct error *error)
 		if (r < 0)
 			return r;
 		if (!r)
-			return truncated(s, error);
+			return truncated(source_offset(s), error);
 		size_t part = MIN(n - have, (size_t)(s->end - s->at));
 		if (have + part > s->joined_allocated) {
 			size_t wanted = MAX(2 * s->joined_allocated, have + part);
@@ -224,7 +242,7 @@ int source_skip(struct source *s, uint64_t n, struct error *error)
 		if (r < 0)
 			return r;
 		if (!r)
-			return truncated(s, error);
+			return truncated(source_offset(s), error);
 		size_t part = (size_t)MIN(n, (uint64_t)(s->end - s->at));
 		s->at += part;
 		n -= part;
@@ -235,6 +253,7 @@ int source_skip(struct source *s, uint64_t n, struct error *error)
 /* Two bytes tell gzip (RFC 1952, 2.3.1) from a profile, whose first byte is a small tag. */
 static int begin(struct source *s, struct error *error)
 {
+	struct stat st;
 	size_t n = 0;
 
 	while (n < 2) {
@@ -249,6 +268,8 @@ static int begin(struct source *s, struct error *error)
 		if (inflateInit2(&s->z, GZIP_WINDOW) != Z_OK)
 			return -ENOMEM;
 		s->gzip = s->inflating = s->member_open = true;
+		/* Only reads that end by themselves may be waited for. */
+		s->may_thread = s->fd >= 0 && fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode);
 		s->z.next_in = s->raw;
 		s->z.avail_in = (uInt)n;
 		return 0;
