@@ -46,7 +46,7 @@ def report(name, profile):
 
 def main():
     args = measure.options(__doc__, seconds=30, freq=999, parallel=1, targets=",".join(
-        name.replace(",", ";") for name in programs.TARGETS))
+        name.replace(",", ";") for name in programs.TARGETS | programs.SHORT))
     names = [name.replace(";", ",") for name in args.targets.split(",")]
     with measure.Measurement(args) as m:
         while names:
