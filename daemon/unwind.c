@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns a record for each process with a list, and who waits for lists. Changes
- * are only noted; the work is done in turns of a millisecond, each a timer of
+ * are only noted; the work is done in turns of a millisecond, each an event of
  * its own, so that rings and sockets have theirs in between. A list names a
  * table only while that is whole, and every table that a list names is held by
  * it.
@@ -43,7 +43,7 @@ struct waiter {
 struct unwind {
 	struct profd *profd;
 	struct unwind_tables *tables;
-	sd_event_source *turn;
+	sd_event_source *turn, *later;
 	struct array records; /* struct record */
 	struct array free;    /* uint32_t: places in records */
 	struct table by_pid;
@@ -86,15 +86,16 @@ static struct record *find(const struct unwind *u, uint32_t pid)
 	return i == TABLE_NONE ? NULL : record_at(u, i);
 }
 
-static void wake_in(struct unwind *u, uint64_t ns)
+static void wake(void *userdata)
 {
-	(void)sd_event_source_set_time_relative(u->turn, ns / NS_PER_US);
+	struct unwind *u = userdata;
 	(void)sd_event_source_set_enabled(u->turn, SD_EVENT_ONESHOT);
 }
 
-static void wake(void *userdata)
+static void wake_in(struct unwind *u, uint64_t ns)
 {
-	wake_in(userdata, 0);
+	(void)sd_event_source_set_time_relative(u->later, ns / NS_PER_US);
+	(void)sd_event_source_set_enabled(u->later, SD_EVENT_ONESHOT);
 }
 
 static void make_dirty(struct unwind *u, struct record *r)
@@ -465,22 +466,29 @@ void unwind_wait(struct unwind *u, uint32_t *processes, size_t n, uint64_t timeo
 
 /* ---- turns ---- */
 
-static int on_turn(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_turn(sd_event_source *source, void *userdata)
 {
 	struct unwind *u = userdata;
 	uint64_t now_ns = clock_monotonic_ns(), deadline_ns = now_ns + TURN_NS;
 
 	(void)source;
-	(void)usec;
 	/* Lists first: they are short, and what they ask for is wanted most. */
 	publish_dirty(u, now_ns + TURN_NS / 2);
 	uint64_t more_ns = unwind_tables_work(u->tables, deadline_ns);
 	check_waiters(u);
 	u->stats.max_turn_ns = MAX(u->stats.max_turn_ns, clock_monotonic_ns() - now_ns);
-	if (u->next_dirty < u->dirty.n)
+	if (u->next_dirty < u->dirty.n || more_ns == 0)
 		wake(u);
 	else if (more_ns != UINT64_MAX)
 		wake_in(u, more_ns);
+	return 0;
+}
+
+static int on_later(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	wake(userdata);
 	return 0;
 }
 
@@ -542,10 +550,14 @@ int unwind_new(struct unwind **ret, struct profd *p)
 	u->list = calloc(LIMIT_MAPPINGS, sizeof(*u->list));
 	int r = u->list ? 0 : -ENOMEM;
 	if (r >= 0)
+		r = sd_event_add_defer(p->event, &u->turn, on_turn, u);
+	if (r >= 0)
 		r = sd_event_add_time_relative(
-			p->event, &u->turn, CLOCK_MONOTONIC, 0, 1, on_turn, u);
+			p->event, &u->later, CLOCK_MONOTONIC, 0, 1, on_later, u);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(u->turn, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(u->later, SD_EVENT_OFF);
 	if (r >= 0)
 		r = unwind_tables_new(&u->tables, &(struct unwind_tables_rooms){
 							  .event = p->event,
@@ -583,6 +595,7 @@ struct unwind *unwind_free(struct unwind *u)
 	}
 	unwind_tables_free(u->tables);
 	sd_event_source_disable_unref(u->turn);
+	sd_event_source_disable_unref(u->later);
 	ARRAY_EACH(&u->records, struct record, r) {
 		array_deinit(&r->modules);
 		array_deinit(&r->held);

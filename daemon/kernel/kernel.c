@@ -8,6 +8,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include "base/cleanup.h"
@@ -98,28 +99,37 @@ static void follow_check(struct kernel *k)
 	k->follow_lost = lost;
 }
 
-/* Sideband wakes us once, then not again before it was drained. */
-static void sideband_listen(struct kernel *k, bool on)
-{
-	if (k->sideband_is_quiet != on)
-		return;
-	for (unsigned i = 0; i < k->cpus.n; i++)
-		if (k->sources[2 * i + 1])
-			(void)sd_event_source_set_enabled(
-				k->sources[2 * i + 1], on ? SD_EVENT_ON : SD_EVENT_OFF);
-	k->sideband_is_quiet = !on;
-}
-
+/* A ring of sideband wakes us once, then not again before it was drained. */
 static int on_sideband(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct kernel *k = userdata;
 
-	(void)source;
 	(void)fd;
 	(void)events;
-	sideband_listen(k, false);
+	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	if (k->sideband_is_quiet)
+		return 0;
+	k->sideband_is_quiet = true;
 	timer_again(k, false);
 	return 0;
+}
+
+/* To be followed by a drain. */
+static void sideband_listen(struct kernel *k)
+{
+	if (!k->sideband_is_quiet)
+		return;
+	for (unsigned i = 0; i < k->cpus.n; i++) {
+		sd_event_source *source = k->sources[2 * i + 1];
+		struct pollfd told = { .fd = k->sideband.rings[i].fd, .events = POLLIN };
+
+		if (!source || sd_event_source_get_enabled(source, NULL) != 0)
+			continue;
+		/* perf_poll() forgets what it has told: else what came meanwhile wakes us again. */
+		(void)poll(&told, 1, 0);
+		(void)sd_event_source_set_enabled(source, SD_EVENT_ON);
+	}
+	k->sideband_is_quiet = false;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -129,7 +139,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)source;
 	(void)usec;
 	follow_check(k);
-	sideband_listen(k, true);
+	sideband_listen(k);
 	timer_again(k, kernel_drain(k, DRAIN_BUDGET_NS) > 0);
 	return 0;
 }
