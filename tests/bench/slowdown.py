@@ -37,12 +37,12 @@ class Variants:
             return result
         return run
 
-    def profd_pid(self, freq):
+    def profd_pid(self, freq, unwind="auto"):
         def run():
             # It waits with its work until it is attached, and is not slowed by attaching.
             child = self.start()
             child.send_signal(signal.SIGSTOP)
-            self.m.ok(self.daemon, "attach", "--pid", child.pid, "-F", freq)
+            self.m.ok(self.daemon, "attach", "--pid", child.pid, "-F", freq, "--unwind", unwind)
             child.send_signal(signal.SIGCONT)
             return self.result(child)
         return run
@@ -68,10 +68,12 @@ def main():
         v = Variants(m, args)
         for freq in map(int, args.freqs.split(",")):
             variants = {"bare": v.bare, "bare again": v.bare, "profd --all": v.profd_all(freq),
-                        "profd --pid": v.profd_pid(freq)}
+                        "profd --pid": v.profd_pid(freq), "profd --pid --unwind fp": v.profd_pid(freq, "fp")}
             if measure.have("perf"):
                 variants["perf record -g -a"] = v.perf(freq, "-g", "-a")
                 variants["perf record -g"] = v.perf(freq, "-g")
+                for kib, n in ((8, 8192), (64, 65528)):
+                    variants[f"perf record --call-graph dwarf, {kib} KiB"] = v.perf(freq, "--call-graph", f"dwarf,{n}")
                 variants["perf record"] = v.perf(freq)
             stolen = measure.stolen_seconds()
             results = measure.interleaved(args.rounds, variants)

@@ -66,4 +66,5 @@ def main():
         ping.end(f"storm of {args.storm}/s")
 
 
-main()
+if __name__ == "__main__":
+    main()
