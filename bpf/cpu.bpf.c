@@ -272,8 +272,7 @@ static __always_inline u32 take(struct perf_event_context *ctx, struct task_stru
 			/* Nobody's list is that of number 0. */
 			u32 listed = control->pointer_sets >> (set & 7) & 1 ? 0 : task->tgid;
 
-			hash = unwind_user(
-				&s->unwind, s->frames, &regs, listed, r->start_ns, hash);
+			hash = unwind_user(&s->unwind, s->frames, &regs, listed, r->start_ns, hash);
 		}
 	}
 	if (s->unwind.reason == TRUNCATE_NONE && n_kernel >= ABI_KERNEL_FRAMES)

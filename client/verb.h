@@ -67,6 +67,7 @@ enum option_id {
 	OPTION_LISTEN,
 	OPTION_BY,
 	OPTION_INTERVAL,
+	OPTION_IDS,
 };
 
 struct verb_option {

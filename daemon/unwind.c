@@ -233,63 +233,16 @@ void unwind_sampled(struct unwind *u, const struct sample_record *record)
 
 /* ---- publishing ---- */
 
-static int by_id(const void *a, const void *b)
+static void want_table(void *userdata, uint32_t module)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	return x < y ? -1 : x > y;
-}
-
-static void sort_distinct(struct array *a)
-{
-	size_t kept = 0;
-
-	if (a->n > 1)
-		qsort(a->data, a->n, sizeof(uint32_t), by_id);
-	for (size_t i = 0; i < a->n; i++) {
-		uint32_t v = *ARRAY_AT(a, uint32_t, i);
-		if (kept == 0 || *ARRAY_AT(a, uint32_t, kept - 1) != v)
-			*ARRAY_AT(a, uint32_t, kept++) = v;
-	}
-	a->n = kept;
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const struct process_mapping *const *x = a, *const *y = b;
-	return (*x)->mapped_ns < (*y)->mapped_ns ? -1 : (*x)->mapped_ns > (*y)->mapped_ns;
-}
-
-/* Asks for the tables of what is mapped, what was mapped last being built
- * first. */
-static int ask_tables(struct unwind *u, struct record *r, const struct process *process)
-{
-	_cleanup_free_ const struct process_mapping **order =
-		malloc((process->mappings.n + 1) * sizeof(struct process_mapping *));
-	size_t n = 0;
-
-	if (!order)
-		return -ENOMEM;
-	r->modules.n = 0;
-	ARRAY_EACH(&process->mappings, struct process_mapping, m)
-		if (m->until_ns == PROCESS_FOREVER_NS)
-			order[n++] = m;
-	if (n > 1)
-		qsort(order, n, sizeof(struct process_mapping *), by_time);
-	for (size_t i = 0; i < n; i++) {
-		uint32_t *module = array_push(&r->modules);
-		if (!module)
-			return -ENOMEM;
-		*module = order[i]->module;
-		(void)unwind_tables_want(u->tables, *module);
-	}
-	sort_distinct(&r->modules);
-	return 0;
+	struct unwind *u = userdata;
+	(void)unwind_tables_want(u->tables, module);
 }
 
 static void publish(struct unwind *u, struct record *r, const struct process *process)
 {
 	struct array held = ARRAY_INIT(uint32_t, LIMIT_MAPPINGS);
-	int error = ask_tables(u, r, process);
+	int error = unwind_list_modules(process, want_table, u, &r->modules);
 
 	/* Those of the new list before those of the old are let go. */
 	ARRAY_EACH(&r->modules, uint32_t, module) {
@@ -351,8 +304,7 @@ static void on_ready(void *userdata, uint32_t module)
 	struct unwind *u = userdata;
 
 	ARRAY_EACH(&u->records, struct record, r)
-		if (r->pid && r->modules.n > 0 &&
-			bsearch(&module, r->modules.data, r->modules.n, sizeof(module), by_id))
+		if (r->pid && unwind_list_has(&r->modules, module))
 			make_dirty(u, r);
 }
 

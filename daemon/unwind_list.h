@@ -29,6 +29,14 @@ bool unwind_list_base(
 uint32_t unwind_list_make(const struct process *p, unwind_place_fn place, void *userdata,
 	struct kernel_mapping *out, uint32_t max);
 
+/* The modules of the mappings in force, distinct and sorted, in *modules (uint32_t; what was in it
+ * goes); before that want() is called for each, what was mapped last first. 0 or -ENOMEM. */
+int unwind_list_modules(const struct process *p, void (*want)(void *userdata, uint32_t module),
+	void *userdata, struct array *modules);
+
+/* Is the module among them? */
+bool unwind_list_has(const struct array *modules, uint32_t module);
+
 /* A table that could go. */
 struct unwind_use {
 	uint64_t used_ns; /* last named by a list */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "view/expression_class.h"
 #include "view/expression_program.h"
 
 #define MAX_DEPTH  200
@@ -113,34 +114,6 @@ static uint32_t take_rune(struct parser *p)
 	return c;
 }
 
-struct named_class {
-	const char *name;
-	struct range ranges[4];
-	int n;
-};
-
-static const struct named_class perl_classes[] = {
-	{ "d", { { '0', '9' } }, 1 },
-	{ "s", { { '\t', '\n' }, { '\f', '\r' }, { ' ', ' ' } }, 3 },
-	{ "w", { { '0', '9' }, { 'A', 'Z' }, { '_', '_' }, { 'a', 'z' } }, 4 },
-};
-static const struct named_class posix_classes[] = {
-	{ "alnum", { { '0', '9' }, { 'A', 'Z' }, { 'a', 'z' } }, 3 },
-	{ "alpha", { { 'A', 'Z' }, { 'a', 'z' } }, 2 },
-	{ "ascii", { { 1, 0x7f } }, 1 },
-	{ "blank", { { '\t', '\t' }, { ' ', ' ' } }, 2 },
-	{ "cntrl", { { 1, 0x1f }, { 0x7f, 0x7f } }, 2 },
-	{ "digit", { { '0', '9' } }, 1 },
-	{ "graph", { { '!', '~' } }, 1 },
-	{ "lower", { { 'a', 'z' } }, 1 },
-	{ "print", { { ' ', '~' } }, 1 },
-	{ "punct", { { '!', '/' }, { ':', '@' }, { '[', '`' }, { '{', '~' } }, 4 },
-	{ "space", { { '\t', '\r' }, { ' ', ' ' } }, 2 },
-	{ "upper", { { 'A', 'Z' } }, 1 },
-	{ "word", { { '0', '9' }, { 'A', 'Z' }, { '_', '_' }, { 'a', 'z' } }, 4 },
-	{ "xdigit", { { '0', '9' }, { 'A', 'F' }, { 'a', 'f' } }, 3 },
-};
-
 static int add_class(struct parser *p, const struct named_class *c, bool negated)
 {
 	uint32_t next = 0;
@@ -154,17 +127,6 @@ static int add_class(struct parser *p, const struct named_class *c, bool negated
 		next = c->ranges[i].last + 1;
 	}
 	return r >= 0 && negated ? add_range(p, next, MAX_RUNE) : r;
-}
-
-/* \d \S ... at p->at, behind the backslash; NULL: another letter. */
-static const struct named_class *perl_class(char letter, bool *ret_negated)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(perl_classes); i++)
-		if ((letter | 0x20) == *perl_classes[i].name) {
-			*ret_negated = !(letter & 0x20);
-			return &perl_classes[i];
-		}
-	return NULL;
 }
 
 static int take_hex(struct parser *p, uint32_t *ret)
@@ -228,14 +190,11 @@ static int posix_class(struct parser *p)
 	if (!end)
 		return 0;
 	name += negated;
-	for (size_t i = 0; i < ARRAY_SIZE(posix_classes); i++) {
-		const struct named_class *c = &posix_classes[i];
-		if (strlen(c->name) == (size_t)(end - name) &&
-			!strncmp(c->name, name, strlen(c->name))) {
-			int r = add_class(p, c, negated);
-			p->at = end + 2;
-			return r < 0 ? r : 1;
-		}
+	const struct named_class *c = named_class_posix(name, (size_t)(end - name));
+	if (c) {
+		int r = add_class(p, c, negated);
+		p->at = end + 2;
+		return r < 0 ? r : 1;
 	}
 	return bad(p, "a class in it is not known");
 }
@@ -259,7 +218,7 @@ static int parse_set_item(struct parser *p)
 	if (r != 0)
 		return r;
 	if (*p->at == '\\' && p->at[1]) {
-		const struct named_class *c = perl_class(p->at[1], &negated);
+		const struct named_class *c = named_class_perl(p->at[1], &negated);
 		if (c) {
 			p->at += 2;
 			return add_class(p, c, negated);
@@ -346,7 +305,7 @@ static int parse_escape(struct parser *p)
 	}
 	if (*p->at == 'Q')
 		return parse_quoted(p);
-	c = *p->at ? perl_class(*p->at, &negated) : NULL;
+	c = *p->at ? named_class_perl(*p->at, &negated) : NULL;
 	if (c) {
 		p->at++;
 		r = add_class(p, c, negated);
