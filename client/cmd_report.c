@@ -231,13 +231,14 @@ static int report(struct report_options *o, int argc, char **argv, struct error 
 		r = load(o, &p, error);
 	if (r >= 0)
 		r = filter(o, p, &total, error);
-	if (r < 0)
-		return r;
-	look_at_terminal(o);
-	if (!o->no_pager)
-		pager_open();
-	r = show(o, p, error);
-	pager_close();
+	if (r >= 0) {
+		look_at_terminal(o);
+		if (!o->no_pager)
+			pager_open();
+		r = show(o, p, error);
+		pager_close();
+	}
+	o->view.total = NULL;
 	return r;
 }
 

@@ -84,7 +84,7 @@ static int open_one(struct listener *l, const struct sockaddr *a, socklen_t n)
 /* With port 0 the kernel chooses: what it chose is what to show. */
 static unsigned chosen_port(int fd)
 {
-	struct sockaddr_storage a;
+	struct sockaddr_storage a = { 0 };
 	socklen_t n = sizeof(a);
 
 	if (getsockname(fd, (struct sockaddr *)&a, &n) < 0)

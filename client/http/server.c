@@ -147,11 +147,12 @@ static void *work(void *userdata)
 
 static bool take_place(struct server *s, bool collects)
 {
+	static const unsigned most[] = { HTTP_ASKING, HTTP_COLLECTING };
 	unsigned *n = collects ? &s->collecting : &s->asking;
 	bool room;
 
 	pthread_mutex_lock(&s->lock);
-	room = !atomic_load(&s->stopping) && *n < (collects ? HTTP_COLLECTING : HTTP_ASKING);
+	room = !atomic_load(&s->stopping) && *n < most[collects];
 	*n += room;
 	pthread_mutex_unlock(&s->lock);
 	return room;
