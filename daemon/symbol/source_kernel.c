@@ -58,8 +58,8 @@ static void core_keep(const struct kallsyms *k)
 	n = last - first;
 	for (size_t i = first; i < last; i++)
 		bytes += k->symbols[i].name_n;
-	symbols = malloc(n * sizeof(*symbols));
-	names = malloc(bytes);
+	symbols = malloc(n * sizeof(*symbols) + 1);
+	names = malloc(bytes + 1);
 	if (!symbols || !names)
 		return;
 	bytes = 0;
