@@ -171,7 +171,26 @@ char *comments_profile(
 	return text;
 }
 
-char *comments_notes(struct profd *p, uint64_t from_ns, uint64_t until_ns, const char *interpreters)
+static void write_losses(FILE *out, const struct account *span, uint64_t dropped, uint64_t outside)
+{
+	if (dropped)
+		fprintf(out,
+			"%" PRIu64 " of %" PRIu64 " samples were lost (profctl status says why)\n",
+			dropped, span->stored + dropped);
+	if (outside > span->stored)
+		fprintf(out,
+			"%" PRIu64 " samples were of processes outside of profd's PID namespace\n",
+			outside);
+	if (span->not_run * NOT_RUN_NOTE > span->triggered)
+		fprintf(out,
+			"%" PRIu64 " of %" PRIu64
+			" samples were not taken: ticks that came late and were merged, or that "
+			"the kernel skipped\n",
+			span->not_run, span->triggered);
+}
+
+char *comments_notes(struct profd *p, uint64_t from_ns, uint64_t until_ns, const char *interpreters,
+	bool privileged)
 {
 	char *text = NULL;
 	size_t n = 0;
@@ -186,20 +205,12 @@ char *comments_notes(struct profd *p, uint64_t from_ns, uint64_t until_ns, const
 	for (unsigned i = 0; i < DROP_COUNT; i++)
 		dropped += span.dropped[i];
 	dropped -= outside;
-	if (dropped)
-		fprintf(out,
-			"%" PRIu64 " of %" PRIu64 " samples were lost (profctl status says why)\n",
-			dropped, span.stored + dropped);
-	if (outside > span.stored)
-		fprintf(out,
-			"%" PRIu64 " samples were of processes outside of profd's PID namespace\n",
-			outside);
-	if (span.not_run * NOT_RUN_NOTE > span.triggered)
-		fprintf(out,
-			"%" PRIu64 " of %" PRIu64
-			" samples were not taken: ticks that came late and were merged, or that "
-			"the kernel skipped\n",
-			span.not_run, span.triggered);
+	if (privileged)
+		write_losses(out, &span, dropped, outside);
+	else if (dropped)
+		/* How much the whole machine does is not everybody's business, its share is. */
+		fprintf(out, "%.2f %% of the machine's samples were lost\n",
+			100.0 * (double)dropped / (double)(span.stored + dropped));
 	fputs(interpreters, out);
 	fclose(TAKE_PTR(out));
 	return text;

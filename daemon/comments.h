@@ -15,9 +15,10 @@ char *comments_interpreters(struct profd *p, const struct selection *s);
  * for the privileged. NULL: no memory. */
 char *comments_profile(
 	struct profd *p, const struct selection *s, const char *interpreters, bool privileged);
-/* What a person should be told with a dump, one a line (losses, interpreters); "" for nothing. The
+/* What a person should be told with a dump, one a line (losses, the numbers
+ * of which are for the privileged, and interpreters); "" for nothing. The
  * caller's to free. */
-char *comments_notes(
-	struct profd *p, uint64_t from_ns, uint64_t until_ns, const char *interpreters);
+char *comments_notes(struct profd *p, uint64_t from_ns, uint64_t until_ns, const char *interpreters,
+	bool privileged);
 
 #endif

@@ -173,8 +173,8 @@ static void on_dumped(void *userdata, int error, struct dump_result *result)
 		return;
 	}
 	int64_t wall = (int64_t)(clock_wall_ns() - clock_monotonic_ns());
-	_cleanup_free_ char *notes = comments_notes(
-		p, result->from_ns, result->until_ns, j->interpreters ? j->interpreters : "");
+	_cleanup_free_ char *notes = comments_notes(p, result->from_ns, result->until_ns,
+		j->interpreters ? j->interpreters : "", authz_privileged(&j->peer));
 	char *note[32];
 	size_t n_notes = 0;
 	for (char *at = notes; at && *at && n_notes < ARRAY_SIZE(note);) {
