@@ -298,7 +298,8 @@ def own_locations(whole, suffix):
     """{address: [(function, file, line), ...]} of the locations in one file, innermost first."""
     out = {}
     for location in whole["locations"]:
-        if not whole["mappings"][location["mapping"]]["file"].endswith(suffix):
+        mapping = location["mapping"]  # None: an address that nothing was mapped at
+        if mapping is None or not whole["mappings"][mapping]["file"].endswith(suffix):
             continue
         functions = [(whole["functions"][line["function"]], line["line"]) for line in location["lines"]]
         out[int(location["address"], 16)] = [(f["name"], os.path.basename(f["file"]), n) for f, n in functions]
