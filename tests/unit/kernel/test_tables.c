@@ -232,9 +232,11 @@ PLAIN static void calls_leaf_registers(void)
 
 /* ---- the comparison ---- */
 
+#define HASHES (1U << 14) /* more than there are samples: nothing is ever thrown out */
+
 struct compared {
 	const struct truth *truth;
-	uint64_t hashes[1U << 12]; /* of the stacks that are exact */
+	uint64_t hashes[HASHES]; /* of the stacks that are exact; 0: free */
 	uint64_t wrong, samples;
 	uint64_t example[ABI_USER_FRAMES];
 	unsigned n_example, example_reason;
@@ -256,12 +258,23 @@ static bool is_exact(const struct truth *t, const struct sample_record *r)
 	return frames[below] - t->hot < 1024 && below < 8;
 }
 
+/* Where the hash is, or would be. */
+static uint64_t *place_of(struct compared *c, uint64_t hash)
+{
+	uint64_t i = hash >> 32;
+
+	while (c->hashes[i % HASHES] && c->hashes[i % HASHES] != hash)
+		i++;
+	return &c->hashes[i % HASHES];
+}
+
 /* A stack comes once; the samples after it only name it. */
 static void on_sample(void *userdata, const struct sample_record *r)
 {
 	struct compared *c = userdata;
-	uint64_t *slot = &c->hashes[r->stack_hash >> 32 & 0xfff];
+	uint64_t *slot = place_of(c, r->stack_hash);
 
+	assert_true(c->samples < HASHES - 1);
 	c->samples++;
 	if (r->has_stack && is_exact(c->truth, r)) {
 		*slot = r->stack_hash;
