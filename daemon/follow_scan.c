@@ -79,10 +79,12 @@ static void on_tables(void *userdata, bool cancelled)
 {
 	struct follow *f = userdata;
 
-	if (cancelled)
+	if (cancelled) {
+		error_set(&f->error, -ECANCELED, EXIT_CODE_FAILED, "the daemon ends");
 		follow_fail(f);
-	else
+	} else {
 		follow_start(f);
+	}
 }
 
 static void on_scan_done(void *userdata, int error)

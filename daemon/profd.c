@@ -75,7 +75,8 @@ static void on_config_attached(
 	struct profd *p = userdata;
 	(void)updated;
 	if (!a) {
-		(void)on_attached(p, error);
+		if (!p->ending)
+			(void)on_attached(p, error);
 		return;
 	}
 	log_info("collecting cpu of everything: %s at %u Hz", a->event, a->freq_hz);
