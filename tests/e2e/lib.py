@@ -55,6 +55,14 @@ def check_share(what, hits, n, true, clock_error=0.0):
     check(abs(hits / n - true) <= bound, f"{what}: {hits / n:.2%}, true {true:.2%} +- {bound:.2%}")
 
 
+def check_at_least(what, hits, n, least):
+    """hits of n samples against the least true share: fewer by three standard deviations are too few. What
+    is right is far above, so that the bound needs no room for the comparisons of the whole suite."""
+    check(n > 50, f"{what}: {n} samples only")
+    bound = n * (1 - least) + 3 * (n * least * (1 - least)) ** 0.5
+    check(n - hits <= bound, f"{what}: {n - hits} of {n} are not, more than {bound:.1f} (at least {least:.1%})")
+
+
 class Daemon:
     """profd on a socket of its own. Ends with close(); its standard error is in `log`."""
 
