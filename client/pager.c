@@ -57,6 +57,8 @@ void pager_close(void)
 	if (pager <= 0)
 		return;
 	fflush(stdout);
+	/* The pager was the only reader: what it did not take, nobody wanted. */
+	clearerr(stdout);
 	close(STDOUT_FILENO);
 	while (waitpid(pager, NULL, 0) < 0 && errno == EINTR)
 		;
