@@ -53,8 +53,8 @@ enum output_format output_format_of(const char *path)
 static int refuse_terminal(struct error *error)
 {
 	return error_set(error, -EINVAL, EXIT_CODE_USAGE,
-		"a pprof profile is binary and not written to a terminal; name a file with -o, or "
-		"another format with -f");
+		"a pprof profile is binary and not written to a terminal; "
+		"name a file with -o, or another format with -f");
 }
 
 /* What can be seen to fail before anything was collected. */

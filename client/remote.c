@@ -57,12 +57,12 @@ static int no_daemon(const char *path, int r, struct error *error)
 {
 	if (r == -EACCES)
 		return error_set(error, r, EXIT_CODE_DENIED,
-			"not allowed to connect to %s; see its permissions and those of the "
-			"folders above",
+			"not allowed to connect to %s; "
+			"see its permissions and those of the folders above",
 			path);
 	return error_set(error, r, EXIT_CODE_NO_DAEMON,
-		"no daemon on %s (%s); start it: sudo systemctl start profd, or: sudo profd attach "
-		"--pid PID",
+		"no daemon on %s (%s); start it: sudo systemctl start profd, "
+		"or: sudo profd attach --pid PID",
 		path, strerror(-r));
 }
 
@@ -127,8 +127,8 @@ static int next_reply(struct remote *r, uint32_t id, const struct remote_wait *w
 			reply = reply_decode(bytes, n);
 		if (!reply)
 			return error_set(error, -EPROTO, EXIT_CODE_FAILED,
-				"the daemon's answer cannot be read; is it another version? See: "
-				"profd --version");
+				"the daemon's answer cannot be read; "
+				"is it another version? See: profd --version");
 		if (reply->body_case == PROFD__V1__REPLY__BODY_PROGRESS && reply->id == id) {
 			if (wait->progress)
 				wait->progress(wait->userdata, reply->progress);
@@ -237,8 +237,8 @@ int remote_call(struct remote *r, Profd__V1__Request *request, const struct targ
 			"%s", reply->error->text);
 	if ((int)reply->body_case != expected)
 		return error_set(error, -EPROTO, EXIT_CODE_FAILED,
-			"the daemon answered something else; is it another version? See: profd "
-			"--version");
+			"the daemon answered something else; "
+			"is it another version? See: profd --version");
 	if (take_fd(r, &fd) < 0)
 		return lost(error);
 	*ret = TAKE_PTR(reply);

@@ -109,20 +109,19 @@ int event_explain(int r, const char *what, struct error *error)
 		paranoid = atoi(text);
 	if (paranoid >= 3 && !features_capable(CAP_SYS_ADMIN))
 		return error_set(error, r, EXIT_CODE_DENIED,
-			"cannot open %s: kernel.perf_event_paranoid is %d, where this kernel asks "
-			"for "
-			"CAP_SYS_ADMIN; run profd as root or give its unit CAP_SYS_ADMIN, or set "
-			"the sysctl to 2",
+			"cannot open %s: kernel.perf_event_paranoid is %d, "
+			"where this kernel asks for CAP_SYS_ADMIN; "
+			"run profd as root or give its unit CAP_SYS_ADMIN, or set the sysctl to 2",
 			what, paranoid);
 	if (!features_capable(CAP_PERFMON) && !features_capable(CAP_SYS_ADMIN))
 		return error_set(error, r, EXIT_CODE_DENIED,
-			"cannot open %s: CAP_PERFMON is missing; run profd as root or give its "
-			"unit CAP_PERFMON",
+			"cannot open %s: CAP_PERFMON is missing; "
+			"run profd as root or give its unit CAP_PERFMON",
 			what);
 	return error_set(error, r, EXIT_CODE_DENIED,
-		"cannot open %s: %s, although the capabilities are there; a seccomp filter or a "
-		"security "
-		"module forbids perf_event_open (in a container: --cap-add is not enough)",
+		"cannot open %s: %s, although the capabilities are there; "
+		"a seccomp filter or a security module forbids perf_event_open "
+		"(in a container: --cap-add is not enough)",
 		what, strerror(-r));
 }
 
@@ -139,9 +138,9 @@ static int no_such_event(const char *name, int r, struct error *error)
 			"no event \"%s\"; known are %s", name, known);
 	}
 	return error_set(error, -EOPNOTSUPP, EXIT_CODE_KERNEL,
-		"event \"%s\" is not available here (%s): it needs a performance counter that this "
-		"machine "
-		"or its hypervisor does not offer; cpu-clock works everywhere",
+		"event \"%s\" is not available here (%s): "
+		"this machine or its hypervisor does not offer the performance counter it needs; "
+		"cpu-clock works everywhere",
 		name, strerror(-r));
 }
 
@@ -188,8 +187,7 @@ int event_set_open(struct event_set *s, const char *name, uint32_t freq_hz, cons
 			if (fd == -EINVAL && !set.period)
 				return error_set(error, -EOPNOTSUPP, EXIT_CODE_KERNEL,
 					"event \"%s\" at %u Hz is refused; "
-					"kernel.perf_event_max_sample_rate "
-					"may be lower",
+					"kernel.perf_event_max_sample_rate may be lower",
 					name, freq_hz);
 			if (fd == -ENOENT || fd == -ENODEV || fd == -EOPNOTSUPP || fd == -EINVAL)
 				return no_such_event(name, fd, error);

@@ -240,13 +240,13 @@ static struct kernel_feature features[] = {
 	{ .name = "bpf",
 		.needed = "everything",
 		.required = true,
-		.enable = "run profd as root or give its unit CAP_BPF; the kernel needs "
-			  "CONFIG_BPF_SYSCALL" },
+		.enable = "run profd as root or give its unit CAP_BPF; "
+			  "the kernel needs CONFIG_BPF_SYSCALL" },
 	{ .name = "btf",
 		.needed = "everything",
 		.required = true,
-		.enable = "a kernel with CONFIG_DEBUG_INFO_BTF=y; /sys/kernel/btf/vmlinux must be "
-			  "readable "
+		.enable = "a kernel with CONFIG_DEBUG_INFO_BTF=y; "
+			  "/sys/kernel/btf/vmlinux must be readable "
 			  "(lockdown=confidentiality and some containers hide it)" },
 	{ .name = "ringbuf",
 		.needed = "everything",
@@ -279,8 +279,9 @@ static struct kernel_feature features[] = {
 	{ .name = "perf_cpu_clock",
 		.needed = "cpu",
 		.required = true,
-		.enable = "CONFIG_PERF_EVENTS=y and CAP_PERFMON; with kernel.perf_event_paranoid=3 "
-			  "(Debian) CAP_SYS_ADMIN, or set it to 2" },
+		.enable = "CONFIG_PERF_EVENTS=y and CAP_PERFMON; "
+			  "with kernel.perf_event_paranoid=3 (Debian) CAP_SYS_ADMIN, "
+			  "or set it to 2" },
 	{ .name = "pmu",
 		.needed = "--event cycles, instructions, ...",
 		.enable = "a machine, or a hypervisor setting, with performance counters" },
@@ -358,10 +359,9 @@ int features_check(struct error *error)
 		if (!features_capable(CAP_SYS_ADMIN) &&
 			!(features_capable(CAP_BPF) && features_capable(CAP_PERFMON)))
 			return error_set(error, -EPERM, EXIT_CODE_DENIED,
-				"collecting needs CAP_BPF and CAP_PERFMON (or root), and %s is "
-				"missing%s",
-				features_capable(CAP_BPF) ? "CAP_PERFMON" : "CAP_BPF",
-				"; run profd as root or as its systemd unit");
+				"collecting needs CAP_BPF and CAP_PERFMON (or root), "
+				"and %s is missing; run profd as root or as its systemd unit",
+				features_capable(CAP_BPF) ? "CAP_PERFMON" : "CAP_BPF");
 		return error_set(error, -EOPNOTSUPP, EXIT_CODE_KERNEL,
 			"this kernel lacks %s (%s), which %s needs: %s", f[i].name, f[i].detail,
 			f[i].needed, f[i].enable);

@@ -28,20 +28,18 @@ static int load_failed(const char *name, int r, struct error *error)
 	features_log_libbpf();
 	if (r == -EPERM)
 		return error_set(error, r, EXIT_CODE_DENIED,
-			"loading the BPF program \"%s\" was not permitted; run profd as root or "
-			"give its "
-			"unit CAP_BPF and CAP_PERFMON",
+			"loading the BPF program \"%s\" was not permitted; "
+			"run profd as root or give its unit CAP_BPF and CAP_PERFMON",
 			name);
 	if (r == -ENOMEM)
 		return error_set(error, r, EXIT_CODE_FAILED,
-			"out of memory while loading the BPF program \"%s\" (maps count as memory "
-			"of "
-			"profd's cgroup: see MemoryMax=)",
+			"out of memory while loading the BPF program \"%s\" "
+			"(maps count as memory of profd's cgroup: see MemoryMax=)",
 			name);
 	return error_set(error, r, EXIT_CODE_KERNEL,
-		"this kernel refused the BPF program \"%s\": %s; `profctl status --features` says "
-		"what is "
-		"missing, the debug log holds the kernel's words",
+		"this kernel refused the BPF program \"%s\": %s; "
+		"`profctl status --features` says what is missing, "
+		"the debug log holds the kernel's words",
 		name, strerror(-r));
 }
 
