@@ -90,7 +90,7 @@ static void on_resolved(void *userdata, int error, const struct target_resolved 
 	struct exe *exe = exe_asked(p);
 
 	p->exes.asking = false;
-	if (error < 0 || !exe) /* gone for now: a build is under way */
+	if (error < 0 || !exe) /* no file there: a build is under way */
 		return;
 	uint32_t dev = (r->major << 20) | r->minor;
 	if (exe->rule.inode == r->inode && exe->rule.dev == dev)

@@ -228,7 +228,7 @@ struct kernel {
 	sd_event *event; /* ref */
 	sd_event_source *timer;
 	sd_event_source **sources;    /* of rings and sideband; 2 * cpus.n; owned */
-	bool sideband_is_quiet;	      /* some of it does not wake us for now */
+	bool sideband_is_quiet;	      /* a ring of it woke us: not again before a drain */
 	uint64_t bad[ABI_EVENT_SETS]; /* records that were not understood, by set */
 	uint64_t follow_lost;	      /* processes without a place, as last logged */
 	uint64_t closed_ns;	      /* own_ns of sets whose counters were taken again */
