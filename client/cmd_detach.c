@@ -55,9 +55,9 @@ static int print(const struct detach_options *o, const Profd__V1__DetachReply *r
 		const Profd__V1__Attachment *a = reply->detached[i];
 		char target[512];
 
-		printf("detached %s, %llu samples\n",
+		printf("detached %s, %llu sample%s\n",
 			io_printable(a->target, target, sizeof(target)),
-			(unsigned long long)a->samples);
+			(unsigned long long)a->samples, a->samples == 1 ? "" : "s");
 	}
 	return EXIT_CODE_OK;
 }

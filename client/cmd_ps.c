@@ -125,8 +125,8 @@ static int print_processes(const Profd__V1__ListReply *reply)
 	}
 	r = show_table_print(&t);
 	if (r == 0 && reply->processes_left_out)
-		fprintf(stderr, "note: %u more processes are not listed\n",
-			reply->processes_left_out);
+		fprintf(stderr, "note: %u more process%s not listed\n", reply->processes_left_out,
+			reply->processes_left_out == 1 ? " is" : "es are");
 	if (r == 0)
 		print_hints(reply);
 	return r;

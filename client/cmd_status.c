@@ -63,8 +63,8 @@ static void print_head(const Profd__V1__StatusReply *s)
 	snprintf(line, sizeof(line), "%u", s->connections);
 	print_line("connections", line);
 	if (s->stuck_helpers) {
-		snprintf(line, sizeof(line), "%u helper processes hang on a target's file",
-			s->stuck_helpers);
+		snprintf(line, sizeof(line), "%u helper process%s on a target's file",
+			s->stuck_helpers, s->stuck_helpers == 1 ? " hangs" : "es hang");
 		print_line("stuck", line);
 	}
 }

@@ -36,6 +36,7 @@ struct fake {
 	bool hang_up_on_dump;	 /* close instead of answering */
 	bool unsealed;
 	bool updated;
+	bool singular;		    /* there is one of what is counted */
 	uint64_t big_profile_bytes; /* not a profile at all, of this size */
 	/* what was seen */
 	uint32_t n_attach, n_detach, n_dump, n_cancel, n_connections;
@@ -126,7 +127,7 @@ static inline void fake_attachment(struct fake *f, Profd__V1__Attachment *a)
 	a->event = (char *)"cpu-clock";
 	a->state = (char *)"running";
 	a->processes = 1;
-	a->samples = 42;
+	a->samples = f->singular ? 1 : 42;
 	a->since_wall_ns = 1000000000ULL * 1700000000ULL;
 }
 
@@ -160,7 +161,7 @@ static inline void fake_dump_reply(struct fake *f, struct frame_out *out, int so
 	progress_reply.body_case = PROFD__V1__REPLY__BODY_PROGRESS;
 	progress_reply.progress = &progress;
 	fake_answer(out, sock, &progress_reply, -1);
-	dump.samples = 2;
+	dump.samples = f->singular ? 1 : 2;
 	dump.from_wall_ns = 1700000000000000000ULL;
 	dump.to_wall_ns = 1700000060000000000ULL;
 	dump.notes = notes;
@@ -260,6 +261,7 @@ static inline bool fake_request(struct fake *f, const Profd__V1__Request *q, str
 		process.runtime = (char *)"go1.19.8";
 		list.processes = processes;
 		list.n_processes = q->list->all;
+		list.processes_left_out = f->singular ? 1 : 2;
 		list.attachments = attachments;
 		list.n_attachments = 1;
 		reply.body_case = PROFD__V1__REPLY__BODY_LIST;
@@ -268,6 +270,7 @@ static inline bool fake_request(struct fake *f, const Profd__V1__Request *q, str
 	case PROFD__V1__REQUEST__BODY_STATUS:
 		status.version = (char *)"1.0.0";
 		status.state = (char *)"ok";
+		status.stuck_helpers = f->singular ? 1 : 2;
 		reply.body_case = PROFD__V1__REPLY__BODY_STATUS;
 		reply.status = &status;
 		break;
