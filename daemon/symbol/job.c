@@ -11,10 +11,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "symbol/open.h"
 #include "symbol/vdso.h"
 
 struct symbol_job {
@@ -25,28 +25,20 @@ struct symbol_job {
 	bool starting;	 /* within symbol_job_new(): done() is not called */
 	int start_error; /* how it ended meanwhile */
 	enum symbol_source source;
-	int file, offsets_fd, answer_fd;		    /* owned, -1 */
-	int debug[SYMBOL_MAX_DEBUG], alt[SYMBOL_MAX_DEBUG]; /* owned */
-	uint32_t n_debug, n_alt;
+	int file, offsets_fd, answer_fd; /* owned, -1 */
+	struct opened debug, alt;
 	uint64_t *offsets; /* owned */
 	size_t n;
 	symbol_job_fn done;
 	void *userdata;
 };
 
-static void drop_fds(int *fds, uint32_t *n)
-{
-	for (uint32_t i = 0; i < *n; i++)
-		fds[i] = close_fd(fds[i]);
-	*n = 0;
-}
-
 static struct symbol_job *job_free(struct symbol_job *job)
 {
 	if (!job)
 		return NULL;
-	drop_fds(job->debug, &job->n_debug);
-	drop_fds(job->alt, &job->n_alt);
+	opened_deinit(&job->debug);
+	opened_deinit(&job->alt);
 	close_fd(job->file);
 	close_fd(job->offsets_fd);
 	close_fd(job->answer_fd);
@@ -76,48 +68,30 @@ static bool is_over(struct symbol_job *job)
 	return over;
 }
 
-static void take_fds(int *fds, size_t n, int *kept, uint32_t *ret_n)
-{
-	for (size_t i = 0; i < n && *ret_n < SYMBOL_MAX_DEBUG; i++) {
-		if (fds[i] >= 0)
-			kept[(*ret_n)++] = TAKE_FD(fds[i]);
-	}
-}
-
-static void hex(const uint8_t *id, uint32_t n, char out[2 * SYMBOL_MAX_BUILD_ID + 1])
-{
-	out[0] = '\0';
-	for (uint32_t i = 0; i < n; i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", id[i]);
-}
-
 static int submit(struct symbol_job *job, enum symbol_op op, helper_done_fn done)
 {
 	struct symbol_request q = {
 		.op = op,
 		.source = job->source,
 		.no_dwarf = job->no_dwarf,
-		.n_debug = job->n_debug,
-		.n_alt = op == SYMBOL_SYMBOLIZE ? job->n_alt : 0,
+		.n_debug = job->debug.n,
+		.n_alt = op == SYMBOL_SYMBOLIZE ? job->alt.n : 0,
 		.n_offsets = (uint32_t)job->n,
 		.answer_size = answer_size(job->n),
 	};
-	bool trusted = job->module->kind != MODULE_JIT &&
-		       (job->module->kind != MODULE_FILE || job->module->owner_uid == 0);
 	int fds[1 + 2 * SYMBOL_MAX_DEBUG + 2];
 	size_t n = 0;
 
 	fds[n++] = job->file;
 	for (uint32_t i = 0; i < q.n_debug; i++)
-		fds[n++] = job->debug[i];
+		fds[n++] = job->debug.fds[i];
 	for (uint32_t i = 0; i < q.n_alt; i++)
-		fds[n++] = job->alt[i];
+		fds[n++] = job->alt.fds[i];
 	if (op == SYMBOL_SYMBOLIZE) {
 		fds[n++] = job->offsets_fd;
 		fds[n++] = job->answer_fd;
 	}
-	return helper_pool_submit(trusted ? job->context.shared : job->context.fresh, &q, sizeof(q),
-		fds, n, done, job, NULL);
+	return workers_submit(job->context.workers, job->module, &q, fds, n, done, job);
 }
 
 /* ---- the last step ---- */
@@ -219,10 +193,10 @@ static void on_alt(void *userdata, int error, int *fds, size_t n)
 	if (is_over(job))
 		return;
 	if (error == 0)
-		take_fds(fds, n, job->alt, &job->n_alt);
+		opened_take(&job->alt, fds, n);
 	/* The request carries at most LIMIT_HELPER_FDS. */
-	while (1 + job->n_debug + job->n_alt + 2 > LIMIT_HELPER_FDS)
-		close_fd(job->alt[--job->n_alt]);
+	while (1 + job->debug.n + job->alt.n + 2 > LIMIT_HELPER_FDS)
+		close_fd(job->alt.fds[--job->alt.n]);
 	symbolize(job);
 }
 
@@ -230,9 +204,9 @@ static void find_alt(struct symbol_job *job)
 {
 	static const char root[] = "/usr/lib/debug/";
 	const char *link = job->identity.altlink, *name = NULL;
-	char id[2 * SYMBOL_MAX_BUILD_ID + 1];
+	char id[HEX_MAX];
 
-	hex(job->identity.alt_id, job->identity.alt_id_n, id);
+	hex_format(job->identity.alt_id, job->identity.alt_id_n, id);
 	if (job->identity.alt_id_n == 0 || job->no_dwarf) {
 		symbolize(job);
 		return;
@@ -256,15 +230,15 @@ static void on_identified_debug(
 	(void)n_fds;
 	if (is_over(job))
 		return;
-	if (error < 0 || symbol_identity_check(reply, n, job->n_debug, &identity) < 0 ||
+	if (error < 0 || symbol_identity_check(reply, n, job->debug.n, &identity) < 0 ||
 		identity.debug == UINT32_MAX) {
-		drop_fds(job->debug, &job->n_debug);
+		opened_deinit(&job->debug);
 	} else {
-		int kept = TAKE_FD(job->debug[identity.debug]);
+		int kept = TAKE_FD(job->debug.fds[identity.debug]);
 
 		job->identity = identity;
-		drop_fds(job->debug, &job->n_debug);
-		job->debug[job->n_debug++] = kept;
+		opened_deinit(&job->debug);
+		opened_take(&job->debug, &kept, 1);
 	}
 	find_alt(job);
 }
@@ -276,24 +250,20 @@ static void on_debug(void *userdata, int error, int *fds, size_t n)
 	if (is_over(job))
 		return;
 	if (error == 0)
-		take_fds(fds, n, job->debug, &job->n_debug);
-	if (job->n_debug > 0 && submit(job, SYMBOL_IDENTIFY, on_identified_debug) == 0)
+		opened_take(&job->debug, fds, n);
+	if (job->debug.n > 0 && submit(job, SYMBOL_IDENTIFY, on_identified_debug) == 0)
 		return;
-	drop_fds(job->debug, &job->n_debug);
+	opened_deinit(&job->debug);
 	find_alt(job);
 }
 
 static void find_debug(struct symbol_job *job)
 {
 	const struct symbol_identity *i = &job->identity;
-	char id[2 * SYMBOL_MAX_BUILD_ID + 1];
 
-	hex(i->build_id, i->build_id_n, id);
 	/* identity may be what an earlier job knew with a debug file at hand: found again. */
-	if (job->module->kind == MODULE_FILE && (i->debug != UINT32_MAX || !i->has_dwarf) &&
-		(i->build_id_n > 0 || i->debuglink[0]) &&
-		target_open_debug(job->context.io, i->build_id_n ? id : NULL,
-			i->debuglink[0] ? i->debuglink : NULL, job->module->path, job->module->pid,
+	if ((i->debug != UINT32_MAX || !i->has_dwarf) &&
+		open_debug(job->context.io, job->module, i->build_id, i->build_id_n, i->debuglink,
 			on_debug, job) == 0)
 		return;
 	find_alt(job);
@@ -320,24 +290,6 @@ static void on_identified(
 	find_debug(job);
 }
 
-/* The job's own descriptor of what the module holds. */
-static int use_held(struct symbol_job *job)
-{
-	job->file = fcntl(job->module->fd, F_DUPFD_CLOEXEC, 0);
-	return job->file < 0 ? -errno : 0;
-}
-
-/* The module holds what was opened where it can: it outlives the process and its files. */
-static int hold(struct symbol_job *job, struct target_file *file)
-{
-	job->file = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
-	if (job->file < 0)
-		return -errno;
-	module_set_file(job->module, TAKE_FD(file->fd), file->size, file->mtime_ns, file->ctime_ns,
-		file->owner_uid, file->same_mount_as_root);
-	return 0;
-}
-
 static int identify(struct symbol_job *job)
 {
 	if (job->identified) {
@@ -353,16 +305,13 @@ static void on_open(void *userdata, int error, struct target_file *file)
 
 	if (is_over(job))
 		return;
-	if (error == 0)
-		error = hold(job, file);
-	else
-		module_set_file_error(job->module, error);
-	if (error == 0 && job->n > 0) {
+	error = job->file = open_done(job->module, error, file);
+	if (error >= 0 && job->n > 0) {
 		error = identify(job);
 		if (error == 0)
 			return;
 	}
-	finish(job, error, NULL);
+	finish(job, MIN(error, 0), NULL);
 }
 
 /* A map that cannot be opened any more is read as it was held. */
@@ -373,53 +322,37 @@ static void on_perf_map(void *userdata, int error, struct target_file *file)
 	if (is_over(job))
 		return;
 	if (error == 0)
-		error = hold(job, file);
+		error = job->file = open_hold(job->module, file);
 	else if (job->module->fd >= 0)
-		error = use_held(job);
-	if (error == 0 && job->n > 0)
+		error = job->file = open_held(job->module);
+	if (error >= 0 && job->n > 0)
 		symbolize(job);
 	else
-		finish(job, error, NULL);
+		finish(job, MIN(error, 0), NULL);
 }
 
 static int open_file(struct symbol_job *job)
 {
-	struct module *m = job->module;
-	struct target_open_request q = {
-		.pid = m->pid,
-		.start = m->map_start,
-		.end = m->map_end,
-		.major = m->major,
-		.minor = m->minor,
-		.inode = m->inode,
-		.path = m->path,
-	};
-	int r;
-
-	if (m->fd >= 0) {
-		r = use_held(job);
-		return r < 0 ? r : identify(job);
-	}
-	r = target_open(job->context.io, &q, on_open, job);
-	if (r == 0)
-		m->file_state = MODULE_FILE_ASKED;
-	return r;
+	if (job->module->fd < 0)
+		return open_module(job->context.io, job->module, on_open, job);
+	job->file = open_held(job->module);
+	return job->file < 0 ? job->file : identify(job);
 }
 
 /* Of a process that is gone, only what is held: its number may be another's by now. */
 static int open_perf_map(struct symbol_job *job)
 {
-	struct module *m = job->module;
-	int r;
+	const struct module *m = job->module;
 
 	if (m->n_processes > 0)
 		return target_open_perf_map(job->context.io, m->pid, on_perf_map, job);
 	if (m->fd < 0)
 		return -ESRCH;
-	r = use_held(job);
-	if (r == 0)
-		symbolize(job);
-	return r;
+	job->file = open_held(m);
+	if (job->file < 0)
+		return job->file;
+	symbolize(job);
+	return 0;
 }
 
 static int start(struct symbol_job *job)

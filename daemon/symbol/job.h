@@ -9,13 +9,13 @@
 
 #include "symbol/protocol.h"
 #include "symbol/symbolizer.h"
+#include "symbol/workers.h"
 
 struct symbol_job;
 
 /* Borrowed; outlive every job that was not abandoned. */
 struct symbol_job_context {
-	struct helper_pool *shared; /* root's own files */
-	struct helper_pool *fresh;  /* a process for each file of somebody else */
+	struct workers *workers;
 	struct target_io *io;
 };
 

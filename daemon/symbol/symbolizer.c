@@ -11,13 +11,13 @@
 #include "symbol/symbolizer.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "symbol/cache.h"
 #include "symbol/job.h"
+#include "symbol/open.h"
 
 #define RETRY_NS    (60 * NS_PER_SEC)
 #define PREPARE_NS  (5 * NS_PER_SEC)
@@ -49,6 +49,7 @@ struct symbols {
 
 struct symbolizer {
 	sd_event_source *deferred;
+	struct workers workers;
 	struct symbol_job_context context;
 	struct module_table *modules;
 	struct array symbols; /* struct symbols *, by module id */
@@ -117,26 +118,18 @@ static int on_deferred(sd_event_source *source, void *userdata)
 int symbolizer_new(struct symbolizer **ret, sd_event *event, struct target_io *io,
 	struct module_table *modules, struct strings *strings, unsigned max_workers)
 {
-	struct helper_options options = {
-		.role = HELPER_SYMBOLIZER,
-		.max_processes = max_workers,
-		.deadline_ms = LIMIT_SYMBOL_DEADLINE_MS,
-	};
 	struct symbolizer *s = calloc(1, sizeof(*s));
 	int r;
 
 	if (!s)
 		return -ENOMEM;
 	s->modules = modules;
-	s->context.io = io;
+	s->context = (struct symbol_job_context){ .workers = &s->workers, .io = io };
 	s->symbols = (struct array)ARRAY_INIT(struct symbols *, LIMIT_MODULES);
 	s->cache.strings = strings;
 	s->cache.lines = (struct array)ARRAY_INIT(struct symbol_line, CACHE_MAX_LINES);
 	s->finished_end = &s->finished;
-	r = helper_pool_new(&s->context.shared, event, &options);
-	options.fresh_process_per_job = true;
-	if (r == 0)
-		r = helper_pool_new(&s->context.fresh, event, &options);
+	r = workers_init(&s->workers, event, max_workers);
 	if (r == 0)
 		r = sd_event_add_defer(event, &s->deferred, on_deferred, s);
 	if (r >= 0)
@@ -149,16 +142,15 @@ int symbolizer_new(struct symbolizer **ret, sd_event *event, struct target_io *i
 	return 0;
 }
 
-/* Waiters that are left are not called: their owner goes away too. Jobs end in the pools'
- * callbacks, those of ours within helper_pool_free(), those of target_io with it. */
+/* Waiters that are left are not called: their owner goes away too. Jobs end in the callbacks they
+ * wait for: those of workers within workers_deinit(), those of target_io with it. */
 struct symbolizer *symbolizer_free(struct symbolizer *s)
 {
 	if (!s)
 		return NULL;
 	for (uint32_t i = 0; i < s->symbols.n; i++)
 		symbols_free(get(s, i));
-	s->context.fresh = helper_pool_free(s->context.fresh);
-	s->context.shared = helper_pool_free(s->context.shared);
+	workers_deinit(&s->workers);
 	waiters_free(s->finished);
 	array_deinit(&s->symbols);
 	array_deinit(&s->cache.lines);
@@ -208,9 +200,7 @@ static void keep_identity(struct symbols *m, const struct symbol_identity *from)
 	if (!m->identity)
 		return;
 	*m->identity = *from;
-	m->info.build_id[0] = '\0';
-	for (uint32_t i = 0; i < from->build_id_n; i++)
-		(void)snprintf(m->info.build_id + 2 * i, 3, "%02x", from->build_id[i]);
+	hex_format(from->build_id, from->build_id_n, m->info.build_id);
 	memcpy(m->runtime, from->runtime, sizeof(m->runtime));
 	m->info.n_segments = from->n_segments;
 	for (uint32_t i = 0; i < from->n_segments; i++) {
@@ -251,8 +241,7 @@ static void make_room(struct symbolizer *s, uint64_t now_ns)
 
 void symbolizer_trim(struct symbolizer *s)
 {
-	helper_pool_trim(s->context.shared);
-	helper_pool_trim(s->context.fresh);
+	workers_trim(&s->workers);
 }
 
 bool symbolizer_forget_names(struct symbolizer *s)
@@ -478,20 +467,7 @@ size_t symbolizer_bytes(const struct symbolizer *s)
 
 void symbolizer_get_stats(struct symbolizer *s, struct helper_stats *ret)
 {
-	struct helper_stats a, b;
-
-	helper_pool_get_stats(s->context.shared, &a);
-	helper_pool_get_stats(s->context.fresh, &b);
-	a.running += b.running;
-	a.stuck += b.stuck;
-	a.queued += b.queued;
-	a.jobs += b.jobs;
-	a.failed += b.failed;
-	a.timed_out += b.timed_out;
-	a.crashed += b.crashed;
-	a.cpu_ns += b.cpu_ns;
-	a.rss_bytes += b.rss_bytes;
-	*ret = a;
+	workers_get_stats(&s->workers, ret);
 }
 
 const struct symbol_address *symbolizer_lookup(

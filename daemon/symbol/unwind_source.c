@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the workers and the jobs, and steps each job through
+ * Owns the jobs and workers of their own, and steps each job through
  *
  *   open -> build -> (no call frame information: find debug files -> build with them)
  *
@@ -11,22 +11,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "symbol/open.h"
 #include "symbol/vdso.h"
+#include "symbol/workers.h"
 
 struct job {
 	struct job *next, **self;     /* of the source's list */
 	struct unwind_source *source; /* NULL: abandoned */
 	struct module *module;
-	int file, memory;	     /* owned, -1 */
-	int debug[SYMBOL_MAX_DEBUG]; /* owned */
-	uint32_t n_debug;
+	int file, memory; /* owned, -1 */
+	struct opened debug;
 	uint64_t memory_n;
 	bool asked_debug;
 	unwind_source_fn done;
@@ -35,8 +34,7 @@ struct job {
 
 struct unwind_source {
 	struct target_io *io;
-	struct helper_pool *shared; /* root's own files */
-	struct helper_pool *fresh;  /* a process for each file of somebody else */
+	struct workers workers;
 	struct job *jobs;
 };
 
@@ -50,21 +48,13 @@ void unwind_answer_deinit(struct unwind_answer *a)
 int unwind_source_new(
 	struct unwind_source **ret, sd_event *event, struct target_io *io, unsigned max_workers)
 {
-	struct helper_options options = {
-		.role = HELPER_SYMBOLIZER,
-		.max_processes = max_workers,
-		.deadline_ms = LIMIT_SYMBOL_DEADLINE_MS,
-	};
 	struct unwind_source *s = calloc(1, sizeof(*s));
 	int r;
 
 	if (!s)
 		return -ENOMEM;
 	s->io = io;
-	r = helper_pool_new(&s->shared, event, &options);
-	options.fresh_process_per_job = true;
-	if (r == 0)
-		r = helper_pool_new(&s->fresh, event, &options);
+	r = workers_init(&s->workers, event, max_workers);
 	if (r < 0) {
 		unwind_source_free(s);
 		return r;
@@ -84,28 +74,14 @@ struct unwind_source *unwind_source_free(struct unwind_source *s)
 		s->jobs = job->next;
 		job->source = NULL;
 	}
-	helper_pool_free(s->fresh);
-	helper_pool_free(s->shared);
+	workers_deinit(&s->workers);
 	free(s);
 	return NULL;
 }
 
 void unwind_source_get_stats(struct unwind_source *s, struct helper_stats *ret)
 {
-	struct helper_stats a, b;
-
-	helper_pool_get_stats(s->shared, &a);
-	helper_pool_get_stats(s->fresh, &b);
-	a.running += b.running;
-	a.stuck += b.stuck;
-	a.queued += b.queued;
-	a.jobs += b.jobs;
-	a.failed += b.failed;
-	a.timed_out += b.timed_out;
-	a.crashed += b.crashed;
-	a.cpu_ns += b.cpu_ns;
-	a.rss_bytes += b.rss_bytes;
-	*ret = a;
+	workers_get_stats(&s->workers, ret);
 }
 
 /* ---- a job ---- */
@@ -117,8 +93,7 @@ static void job_free(struct job *job)
 		if (job->next)
 			job->next->self = job->self;
 	}
-	for (uint32_t i = 0; i < job->n_debug; i++)
-		close_fd(job->debug[i]);
+	opened_deinit(&job->debug);
 	close_fd(job->memory);
 	close_fd(job->file);
 	free(job);
@@ -170,11 +145,9 @@ static void on_debug(void *userdata, int error, int *fds, size_t n)
 
 	if (is_over(job))
 		return;
-	for (size_t i = 0; error == 0 && i < n && job->n_debug < SYMBOL_MAX_DEBUG; i++) {
-		if (fds[i] >= 0)
-			job->debug[job->n_debug++] = TAKE_FD(fds[i]);
-	}
-	if (job->n_debug > 0)
+	if (error == 0)
+		opened_take(&job->debug, fds, n);
+	if (job->debug.n > 0)
 		r = build(job);
 	if (r < 0)
 		finish(job, r, NULL);
@@ -182,17 +155,11 @@ static void on_debug(void *userdata, int error, int *fds, size_t n)
 
 static int find_debug(struct job *job, const struct unwind_reply *reply)
 {
-	char id[2 * SYMBOL_MAX_BUILD_ID + 1] = "";
-
-	if (job->asked_debug || job->module->kind != MODULE_FILE ||
-		(reply->build_id_n == 0 && !reply->debuglink[0]))
+	if (job->asked_debug)
 		return -ENODATA;
 	job->asked_debug = true;
-	for (uint32_t i = 0; i < reply->build_id_n; i++)
-		(void)snprintf(id + 2 * i, 3, "%02x", reply->build_id[i]);
-	return target_open_debug(job->source->io, reply->build_id_n ? id : NULL,
-		reply->debuglink[0] ? reply->debuglink : NULL, job->module->path, job->module->pid,
-		on_debug, job);
+	return open_debug(job->source->io, job->module, reply->build_id, reply->build_id_n,
+		reply->debuglink, on_debug, job);
 }
 
 static void on_built(void *userdata, int error, const void *data, size_t n, int *fds, size_t n_fds)
@@ -221,7 +188,6 @@ static void on_built(void *userdata, int error, const void *data, size_t n, int 
 
 static int build(struct job *job)
 {
-	bool trusted = job->module->kind == MODULE_VDSO || job->module->owner_uid == 0;
 	int fds[2 + SYMBOL_MAX_DEBUG];
 	struct symbol_request q;
 	size_t n = 0;
@@ -239,21 +205,14 @@ static int build(struct job *job)
 	q = (struct symbol_request){
 		.op = SYMBOL_UNWIND,
 		.source = SYMBOL_SOURCE_ELF,
-		.n_debug = job->n_debug,
+		.n_debug = job->debug.n,
 		.answer_size = job->memory_n,
 	};
 	fds[n++] = job->file;
-	for (uint32_t i = 0; i < job->n_debug; i++)
-		fds[n++] = job->debug[i];
+	for (uint32_t i = 0; i < job->debug.n; i++)
+		fds[n++] = job->debug.fds[i];
 	fds[n++] = job->memory;
-	return helper_pool_submit(trusted ? job->source->shared : job->source->fresh, &q, sizeof(q),
-		fds, n, on_built, job, NULL);
-}
-
-static int use_held(struct job *job)
-{
-	job->file = fcntl(job->module->fd, F_DUPFD_CLOEXEC, 0);
-	return job->file < 0 ? -errno : 0;
+	return workers_submit(&job->source->workers, job->module, &q, fds, n, on_built, job);
 }
 
 static void on_open(void *userdata, int error, struct target_file *file)
@@ -262,20 +221,8 @@ static void on_open(void *userdata, int error, struct target_file *file)
 
 	if (is_over(job))
 		return;
-	if (job->module->fd >= 0) {
-		/* Opened by others meanwhile. */
-		error = use_held(job);
-	} else if (error == 0) {
-		job->file = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
-		if (job->file < 0)
-			error = -errno;
-		/* It can be symbolized from it too, after the process has ended. */
-		module_set_file(job->module, TAKE_FD(file->fd), file->size, file->mtime_ns,
-			file->ctime_ns, file->owner_uid, file->same_mount_as_root);
-	} else {
-		module_set_file_error(job->module, error);
-	}
-	if (error == 0)
+	error = job->file = open_done(job->module, error, file);
+	if (error >= 0)
 		error = build(job);
 	if (error < 0)
 		finish(job, error, NULL);
@@ -284,31 +231,13 @@ static void on_open(void *userdata, int error, struct target_file *file)
 static int start(struct job *job)
 {
 	struct module *m = job->module;
-	int r;
 
-	if (m->kind == MODULE_VDSO) {
-		job->file = vdso_image();
-		return job->file < 0 ? job->file : build(job);
-	}
-	if (m->kind != MODULE_FILE)
+	if (m->kind != MODULE_FILE && m->kind != MODULE_VDSO)
 		return -ENODATA;
-	if (m->fd >= 0) {
-		r = use_held(job);
-		return r < 0 ? r : build(job);
-	}
-	struct target_open_request q = {
-		.pid = m->pid,
-		.start = m->map_start,
-		.end = m->map_end,
-		.major = m->major,
-		.minor = m->minor,
-		.inode = m->inode,
-		.path = m->path,
-	};
-	r = target_open(job->source->io, &q, on_open, job);
-	if (r == 0)
-		m->file_state = MODULE_FILE_ASKED;
-	return r;
+	if (m->kind == MODULE_FILE && m->fd < 0)
+		return open_module(job->source->io, m, on_open, job);
+	job->file = m->kind == MODULE_VDSO ? vdso_image() : open_held(m);
+	return job->file < 0 ? job->file : build(job);
 }
 
 int unwind_source_build(
