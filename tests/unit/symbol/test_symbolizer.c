@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The whole way: module, target helper, sandboxed worker, cache. This program is its own helper. */
-#include "fixture.h"
+#include "rooms.h"
 #include <sys/auxv.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include "proc/module.h"
-#include "proc/target.h"
 
 struct world {
-	sd_event *event;
-	struct target_io *io;
-	struct module_table *modules;
+	struct rooms rooms;
 	struct strings strings;
 	struct symbolizer *symbolizer;
-	int waiting;
 };
 
 static int set_up(void **state)
@@ -21,12 +14,11 @@ static int set_up(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	assert_int_equal(sd_event_new(&w->event), 0);
-	assert_int_equal(target_io_new(&w->io, w->event), 0);
-	assert_int_equal(module_table_new(&w->modules), 0);
+	rooms_init(&w->rooms);
 	assert_int_equal(strings_init(&w->strings, 1 << 20, 64 * MIB), 0);
-	assert_int_equal(
-		symbolizer_new(&w->symbolizer, w->event, w->io, w->modules, &w->strings, 2), 0);
+	assert_int_equal(symbolizer_new(&w->symbolizer, w->rooms.event, w->rooms.io,
+				 w->rooms.modules, &w->strings, 2),
+		0);
 	*state = w;
 	return 0;
 }
@@ -36,10 +28,8 @@ static int tear_down(void **state)
 	struct world *w = *state;
 
 	symbolizer_free(w->symbolizer);
-	target_io_free(w->io);
-	module_table_free(w->modules);
+	rooms_deinit(&w->rooms);
 	strings_deinit(&w->strings);
-	sd_event_unref(w->event);
 	free(w);
 	return 0;
 }
@@ -49,19 +39,13 @@ static void on_done(void *userdata, int error)
 	struct world *w = userdata;
 
 	assert_int_equal(error, 0);
-	w->waiting--;
+	w->rooms.waiting--;
 }
 
 static void resolve(struct world *w, const struct module *m, const uint64_t *offsets, size_t n)
 {
-	w->waiting++;
+	w->rooms.waiting++;
 	assert_int_equal(symbolizer_resolve(w->symbolizer, m->id, offsets, n, on_done, w), 0);
-}
-
-static void finish(struct world *w)
-{
-	while (w->waiting > 0)
-		assert_true(sd_event_run(w->event, 30 * 1000000ULL) > 0);
 }
 
 static const char *name_of(struct world *w, const struct module *m, uint64_t offset)
@@ -72,19 +56,6 @@ static const char *name_of(struct world *w, const struct module *m, uint64_t off
 		return "";
 	return strings_get(
 		&w->strings, symbolizer_lines(w->symbolizer, a)[a->n_lines - 1].name, NULL);
-}
-
-static struct module *file_module(struct world *w, const char *name)
-{
-	struct module *m;
-	char path[256];
-	struct stat st;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", directory, name);
-	assert_int_equal(stat(path, &st), 0);
-	m = module_table_file(w->modules, major(st.st_dev), minor(st.st_dev), st.st_ino, 0, path);
-	assert_non_null(m);
-	return m;
 }
 
 static void file_is_read_once_for_what_is_new(void **state)
@@ -104,13 +75,13 @@ static void file_is_read_once_for_what_is_new(void **state)
 	offsets[0] = offset_of(&l, symbol_of(&l, "two", NULL));
 	offsets[1] = offset_of(&l, symbol_of(&l, "one", NULL));
 	offsets[2] = offsets[0];
-	m = file_module(w, "two");
+	m = rooms_file(&w->rooms, "two");
 	assert_null(symbolizer_module(w->symbolizer, m->id));
 	assert_null(symbolizer_lookup(w->symbolizer, m->id, offsets[0]));
 	/* The second waits for the first's job. */
 	resolve(w, m, offsets, 3);
 	resolve(w, m, offsets, 1);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_string_equal(name_of(w, m, offsets[0]), "two");
 	assert_string_equal(name_of(w, m, offsets[1]), "one");
 	info = symbolizer_module(w->symbolizer, m->id);
@@ -125,7 +96,7 @@ static void file_is_read_once_for_what_is_new(void **state)
 	assert_in_range(info->n_segments, 1, 2);
 	symbolizer_get_stats(w->symbolizer, &before);
 	resolve(w, m, offsets, 2);
-	finish(w);
+	rooms_finish(&w->rooms);
 	symbolizer_get_stats(w->symbolizer, &after);
 	assert_int_equal(after.jobs, before.jobs);
 	unload(&l);
@@ -139,12 +110,12 @@ static void broken_file_costs_itself_only(void **state)
 
 	write_source("broken", "this is no ELF file\n");
 	write_source("gone", "nothing\n");
-	bad = file_module(w, "broken");
-	gone = file_module(w, "gone");
+	bad = rooms_file(&w->rooms, "broken");
+	gone = rooms_file(&w->rooms, "gone");
 	assert_int_equal(run("rm gone"), 0);
 	resolve(w, bad, &offset, 1);
 	resolve(w, gone, &offset, 1);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_int_equal(symbolizer_module(w->symbolizer, bad->id)->error, -EBADMSG);
 	assert_int_equal(symbolizer_module(w->symbolizer, gone->id)->error, -ENOENT);
 	assert_null(symbolizer_lookup(w->symbolizer, bad->id, offset));
@@ -163,20 +134,20 @@ static void prepared_file_outlives_its_deletion(void **state)
 	load(&l, "brief");
 	offset = offset_of(&l, symbol_of(&l, "main", NULL));
 	unload(&l);
-	m = file_module(w, "brief");
+	m = rooms_file(&w->rooms, "brief");
 	assert_int_equal(symbolizer_prepare(w->symbolizer, m->id), 0);
 	while (m->file_state != MODULE_FILE_OPEN)
-		assert_true(sd_event_run(w->event, 30 * 1000000ULL) > 0);
+		rooms_turn(&w->rooms);
 	assert_int_equal(run("rm brief"), 0);
 	resolve(w, m, &offset, 1);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_string_equal(name_of(w, m, offset), "main");
 }
 
 static void kernel_addresses_have_names(void **state)
 {
 	struct world *w = *state;
-	struct module *m = module_table_pseudo(w->modules, MODULE_KERNEL);
+	struct module *m = module_table_pseudo(w->rooms.modules, MODULE_KERNEL);
 	unsigned long address = 0;
 	char line[512], name[256] = "";
 	FILE *f = fopen("/proc/kallsyms", "r");
@@ -192,14 +163,14 @@ static void kernel_addresses_have_names(void **state)
 		uint64_t any = 1;
 
 		resolve(w, m, &any, 1);
-		finish(w);
+		rooms_finish(&w->rooms);
 		assert_int_equal(symbolizer_module(w->symbolizer, m->id)->error, -EPERM);
 		print_message("skipped: kernel addresses are hidden here\n");
 		skip();
 	}
 	address += 4;
 	resolve(w, m, &(uint64_t){ address }, 1);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_string_equal(name_of(w, m, address), "schedule");
 	assert_int_equal(
 		symbolizer_lookup(w->symbolizer, m->id, address)->function_start, address - 4);
@@ -208,7 +179,7 @@ static void kernel_addresses_have_names(void **state)
 static void vdso_functions_have_names(void **state)
 {
 	struct world *w = *state;
-	struct module *m = module_table_pseudo(w->modules, MODULE_VDSO);
+	struct module *m = module_table_pseudo(w->rooms.modules, MODULE_VDSO);
 	const uint8_t *image = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
 	struct elf elf;
 	const struct elf_section *symbols, *names;
@@ -229,7 +200,7 @@ static void vdso_functions_have_names(void **state)
 	elf_deinit(&elf);
 	assert_true(offset > 0);
 	resolve(w, m, &offset, 1);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_true(strstr(name_of(w, m, offset), "clock_gettime") != NULL);
 }
 
@@ -248,7 +219,7 @@ static void write_map(const char *text)
 static void perf_map_is_read_again_when_it_changes(void **state)
 {
 	struct world *w = *state;
-	struct module *m = module_table_jit(w->modules, (uint32_t)getpid(), 1);
+	struct module *m = module_table_jit(w->rooms.modules, (uint32_t)getpid(), 1);
 	uint64_t addresses[] = { 0x7000, 0x8000 };
 	char path[64];
 
@@ -256,19 +227,19 @@ static void perf_map_is_read_again_when_it_changes(void **state)
 	(void)snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
 	write_map("7000 100 Builtin one\n");
 	resolve(w, m, addresses, 2);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_string_equal(name_of(w, m, 0x7000), "Builtin one");
 	assert_string_equal(name_of(w, m, 0x8000), "");
 	write_map("7000 100 Builtin one\n7000 80 moved\n8000 10 later\n");
 	resolve(w, m, addresses, 2);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_string_equal(name_of(w, m, 0x7000), "moved");
 	assert_string_equal(name_of(w, m, 0x8000), "later");
 	/* A map that is gone by now is read as it was held, and what is known stays. */
 	assert_int_equal(unlink(path), 0);
 	addresses[0] = 0x7070;
 	resolve(w, m, addresses, 2);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_string_equal(name_of(w, m, 0x7070), "moved");
 	assert_string_equal(name_of(w, m, 0x8000), "later");
 	assert_int_equal(symbolizer_module(w->symbolizer, m->id)->error, 0);
@@ -277,12 +248,12 @@ static void perf_map_is_read_again_when_it_changes(void **state)
 static void freeing_with_jobs_under_way_calls_nobody(void **state)
 {
 	struct world *w = *state;
-	struct module *m = module_table_pseudo(w->modules, MODULE_KERNEL);
+	struct module *m = module_table_pseudo(w->rooms.modules, MODULE_KERNEL);
 	struct module *file;
 	uint64_t offset = 1;
 
 	write_source("late", "no ELF\n");
-	file = file_module(w, "late");
+	file = rooms_file(&w->rooms, "late");
 	/* on_done() would count below zero. */
 	assert_int_equal(symbolizer_resolve(w->symbolizer, m->id, &offset, 1, on_done, NULL), 0);
 	assert_int_equal(symbolizer_resolve(w->symbolizer, file->id, &offset, 1, on_done, NULL), 0);
@@ -291,8 +262,8 @@ static void freeing_with_jobs_under_way_calls_nobody(void **state)
 static void perf_map_of_an_ended_process_is_the_one_that_was_held(void **state)
 {
 	struct world *w = *state;
-	struct module *m = module_table_jit(w->modules, (uint32_t)getpid(), 2);
-	struct module *unheld = module_table_jit(w->modules, (uint32_t)getpid(), 3);
+	struct module *m = module_table_jit(w->rooms.modules, (uint32_t)getpid(), 2);
+	struct module *unheld = module_table_jit(w->rooms.modules, (uint32_t)getpid(), 3);
 	uint64_t address = 0x7000;
 	char path[64];
 
@@ -301,14 +272,14 @@ static void perf_map_of_an_ended_process_is_the_one_that_was_held(void **state)
 	m->n_processes = 1;
 	assert_int_equal(symbolizer_prepare(w->symbolizer, m->id), 0);
 	while (m->file_state != MODULE_FILE_OPEN)
-		assert_true(sd_event_run(w->event, 30 * 1000000ULL) > 0);
+		rooms_turn(&w->rooms);
 	/* The process ends; another one gets its number and writes its own map. */
 	m->n_processes = 0;
 	assert_int_equal(unlink(path), 0);
 	write_map("7000 100 strange\n");
 	resolve(w, m, &address, 1);
 	resolve(w, unheld, &address, 1);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_int_equal(unlink(path), 0);
 	assert_string_equal(name_of(w, m, 0x7000), "own");
 	assert_null(symbolizer_lookup(w->symbolizer, unheld->id, 0x7000));
@@ -325,7 +296,7 @@ static struct module *crashing_program(
 	load(&l, name);
 	*ret_offset = offset_of(&l, symbol_of(&l, "main", NULL));
 	unload(&l);
-	return file_module(w, name);
+	return rooms_file(&w->rooms, name);
 }
 
 static void worker_that_dies_of_dwarf_is_replaced_by_one_without(void **state)
@@ -338,7 +309,7 @@ static void worker_that_dies_of_dwarf_is_replaced_by_one_without(void **state)
 	need_tool("gcc");
 	m = crashing_program(w, "fatal-dwarf", "DIEDWARF", &offset);
 	resolve(w, m, &offset, 1);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_string_equal(name_of(w, m, offset), "main");
 	assert_false(symbolizer_module(w->symbolizer, m->id)->has_line_numbers);
 	assert_true(symbolizer_module(w->symbolizer, m->id)->partial);
@@ -347,7 +318,7 @@ static void worker_that_dies_of_dwarf_is_replaced_by_one_without(void **state)
 	/* Nor is it tried again with DWARF for what is asked next. */
 	offset++;
 	resolve(w, m, &offset, 1);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_string_equal(name_of(w, m, offset), "main");
 	symbolizer_get_stats(w->symbolizer, &stats);
 	assert_int_equal(stats.crashed, 1);
@@ -363,12 +334,12 @@ static void file_that_kills_workers_is_left_alone(void **state)
 	need_tool("gcc");
 	m = crashing_program(w, "fatal", "DIEALWAY", &offset);
 	resolve(w, m, &offset, 1);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_int_equal(symbolizer_module(w->symbolizer, m->id)->error, -EPIPE);
 	symbolizer_get_stats(w->symbolizer, &before);
 	assert_true(before.crashed > 0);
 	resolve(w, m, &offset, 1);
-	finish(w);
+	rooms_finish(&w->rooms);
 	symbolizer_get_stats(w->symbolizer, &after);
 	assert_int_equal(after.jobs, before.jobs);
 }
@@ -396,15 +367,15 @@ static void debug_file_beside_the_program_is_used(void **state)
 	load(&l, "whole");
 	offset = offset_of(&l, symbol_of(&l, "hidden", NULL));
 	unload(&l);
-	m = file_module(w, "split");
+	m = rooms_file(&w->rooms, "split");
 	resolve(w, m, &offset, 1);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_string_equal(name_of(w, m, offset), "hidden");
 	assert_true(symbolizer_module(w->symbolizer, m->id)->has_line_numbers);
 	/* And is found again for what is asked later. */
 	offset++;
 	resolve(w, m, &offset, 1);
-	finish(w);
+	rooms_finish(&w->rooms);
 	assert_string_equal(name_of(w, m, offset), "hidden");
 }
 
@@ -428,26 +399,8 @@ static int serve_or_die(const void *req, size_t req_n, const int *fds, size_t n_
 	return symbolizer_serve(req, req_n, fds, n_fds, reply, reply_fds, n_reply_fds);
 }
 
-static int serve_none(const void *req, size_t req_n, const int *fds, size_t n_fds, void *reply,
-	int *reply_fds, size_t *n_reply_fds)
-{
-	(void)req;
-	(void)req_n;
-	(void)fds;
-	(void)n_fds;
-	(void)reply;
-	(void)reply_fds;
-	*n_reply_fds = 0;
-	return -EOPNOTSUPP;
-}
-
 int main(int argc, char **argv)
 {
-	static const helper_serve_fn serve[HELPER_ROLES] = {
-		[HELPER_TARGET] = target_serve,
-		[HELPER_SYMBOLIZER] = serve_or_die,
-		[HELPER_ENCODER] = serve_none,
-	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			file_is_read_once_for_what_is_new, set_up, tear_down),
@@ -470,7 +423,6 @@ int main(int argc, char **argv)
 			freeing_with_jobs_under_way_calls_nobody, set_up, tear_down),
 	};
 
-	if (argc == 3 && strcmp(argv[1], "--helper") == 0)
-		return helper_main(argv[2], serve);
+	rooms_main(argc, argv, serve_or_die);
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

@@ -1,20 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The whole way of an unwind table: module, target helper, sandboxed worker, sealed memory. This
  * program is its own helper. */
-#include "fixture.h"
+#include "rooms.h"
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include "proc/module.h"
-#include "proc/target.h"
 #include "symbol/unwind_source.h"
 
 struct world {
-	sd_event *event;
-	struct target_io *io;
-	struct module_table *modules;
+	struct rooms rooms;
 	struct unwind_source *source;
-	int waiting, error;
+	int error;
 	struct unwind_answer answer;
 };
 
@@ -23,10 +17,8 @@ static int set_up(void **state)
 	struct world *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	assert_int_equal(sd_event_new(&w->event), 0);
-	assert_int_equal(target_io_new(&w->io, w->event), 0);
-	assert_int_equal(module_table_new(&w->modules), 0);
-	assert_int_equal(unwind_source_new(&w->source, w->event, w->io, 1), 0);
+	rooms_init(&w->rooms);
+	assert_int_equal(unwind_source_new(&w->source, w->rooms.event, w->rooms.io, 1), 0);
 	*state = w;
 	return 0;
 }
@@ -37,9 +29,7 @@ static int tear_down(void **state)
 
 	unwind_answer_deinit(&w->answer);
 	unwind_source_free(w->source);
-	target_io_free(w->io);
-	module_table_free(w->modules);
-	sd_event_unref(w->event);
+	rooms_deinit(&w->rooms);
 	free(w);
 	return 0;
 }
@@ -50,31 +40,17 @@ static void on_done(void *userdata, uint32_t module, int error, struct unwind_an
 
 	(void)module;
 	w->error = error;
-	w->waiting--;
+	w->rooms.waiting--;
 	unwind_answer_deinit(&w->answer);
 	w->answer = *answer;
 	*answer = (struct unwind_answer){ 0 };
 }
 
-static struct module *file_module(struct world *w, const char *name)
-{
-	struct module *m;
-	char path[256];
-	struct stat st;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", directory, name);
-	assert_int_equal(stat(path, &st), 0);
-	m = module_table_file(w->modules, major(st.st_dev), minor(st.st_dev), st.st_ino, 0, path);
-	assert_non_null(m);
-	return m;
-}
-
 static int build(struct world *w, struct module *m)
 {
-	w->waiting++;
+	w->rooms.waiting++;
 	assert_int_equal(unwind_source_build(w->source, m, on_done, w), 0);
-	while (w->waiting > 0)
-		assert_true(sd_event_run(w->event, 30 * 1000000ULL) > 0);
+	rooms_finish(&w->rooms);
 	return w->error;
 }
 
@@ -121,7 +97,7 @@ static void table_has_the_rules_of_the_file(void **state)
 	struct world *w = *state;
 
 	build_program("plain", "");
-	assert_int_equal(build(w, file_module(w, "plain")), 0);
+	assert_int_equal(build(w, rooms_file(&w->rooms, "plain")), 0);
 	const struct unwind_view *v = &w->answer.view;
 	const struct unwind_rule_entry *rule = rule_at(v, address_of("plain", "leaf"));
 	assert_int_equal(rule->cfa, UNWIND_CFA_RSP);
@@ -144,7 +120,7 @@ static void debug_frame_of_the_debug_file_is_used(void **state)
 			     "cp split.debug .debug/ && objcopy --strip-all -R .eh_frame "
 			     "--add-gnu-debuglink=split.debug split bare"),
 		0);
-	assert_int_equal(build(w, file_module(w, "bare")), 0);
+	assert_int_equal(build(w, rooms_file(&w->rooms, "bare")), 0);
 	assert_int_equal(w->answer.view.header->stats.eh_fdes, 0);
 	assert_true(w->answer.view.header->stats.debug_fdes >= 2);
 	assert_int_equal(
@@ -158,7 +134,7 @@ static void file_without_call_frame_information_says_so(void **state)
 	build_program("none", "-fno-asynchronous-unwind-tables -nostartfiles -nostdlib "
 			      "-Wl,-e,main -static");
 	assert_int_equal(run("strip -R .eh_frame -R .eh_frame_hdr none"), 0);
-	assert_int_equal(build(w, file_module(w, "none")), -ENODATA);
+	assert_int_equal(build(w, rooms_file(&w->rooms, "none")), -ENODATA);
 	assert_null(w->answer.map);
 }
 
@@ -168,8 +144,8 @@ static void broken_file_costs_itself_only(void **state)
 
 	build_program("good", "");
 	write_source("broken", "\177ELF and nothing else");
-	assert_int_equal(build(w, file_module(w, "broken")), -EBADMSG);
-	assert_int_equal(build(w, file_module(w, "good")), 0);
+	assert_int_equal(build(w, rooms_file(&w->rooms, "broken")), -EBADMSG);
+	assert_int_equal(build(w, rooms_file(&w->rooms, "good")), 0);
 }
 
 static void worker_that_keeps_the_memory_writable_is_not_believed(void **state)
@@ -178,7 +154,7 @@ static void worker_that_keeps_the_memory_writable_is_not_believed(void **state)
 
 	build_program("keeper", "");
 	assert_int_equal(run("printf keep-writable >>keeper"), 0);
-	assert_int_equal(build(w, file_module(w, "keeper")), -EBADMSG);
+	assert_int_equal(build(w, rooms_file(&w->rooms, "keeper")), -EBADMSG);
 	assert_null(w->answer.map);
 }
 
@@ -186,7 +162,7 @@ static void vdso_has_a_table(void **state)
 {
 	struct world *w = *state;
 
-	assert_int_equal(build(w, module_table_pseudo(w->modules, MODULE_VDSO)), 0);
+	assert_int_equal(build(w, module_table_pseudo(w->rooms.modules, MODULE_VDSO)), 0);
 	assert_true(w->answer.view.header->stats.eh_fdes > 0);
 }
 
@@ -201,7 +177,7 @@ static void loader_is_entered_by_nobody(void **state)
 	assert_int_equal(read(fd, &h, sizeof(h)), sizeof(h));
 	close(fd);
 	assert_int_equal(run("cp /lib64/ld-linux-x86-64.so.2 loader"), 0);
-	assert_int_equal(build(w, file_module(w, "loader")), 0);
+	assert_int_equal(build(w, rooms_file(&w->rooms, "loader")), 0);
 	/* Where _dl_start() returns to. */
 	assert_int_equal(rule_at(&w->answer.view, h.e_entry + 7)->cfa, UNWIND_CFA_END);
 	assert_int_not_equal(rule_at(&w->answer.view, h.e_entry + 256)->cfa, UNWIND_CFA_END);
@@ -212,10 +188,11 @@ static void freeing_with_a_job_under_way_calls_nobody(void **state)
 	struct world *w = *state;
 
 	build_program("late", "");
-	assert_int_equal(unwind_source_build(w->source, file_module(w, "late"), on_done, w), 0);
-	w->waiting = 1;
+	assert_int_equal(
+		unwind_source_build(w->source, rooms_file(&w->rooms, "late"), on_done, w), 0);
+	w->rooms.waiting = 1;
 	w->source = unwind_source_free(w->source);
-	assert_int_equal(w->waiting, 1);
+	assert_int_equal(w->rooms.waiting, 1);
 }
 
 static void answers_with_counts_out_of_bounds_are_refused(void **state)
@@ -257,26 +234,8 @@ static int serve(const void *req, size_t req_n, const int *fds, size_t n_fds, vo
 	return symbolizer_serve(req, req_n, fds, n_fds, reply, reply_fds, n_reply_fds);
 }
 
-static int serve_none(const void *req, size_t req_n, const int *fds, size_t n_fds, void *reply,
-	int *reply_fds, size_t *n_reply_fds)
-{
-	(void)req;
-	(void)req_n;
-	(void)fds;
-	(void)n_fds;
-	(void)reply;
-	(void)reply_fds;
-	*n_reply_fds = 0;
-	return -EOPNOTSUPP;
-}
-
 int main(int argc, char **argv)
 {
-	static const helper_serve_fn all[HELPER_ROLES] = {
-		[HELPER_TARGET] = target_serve,
-		[HELPER_SYMBOLIZER] = serve,
-		[HELPER_ENCODER] = serve_none,
-	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(table_has_the_rules_of_the_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
@@ -293,7 +252,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(answers_with_counts_out_of_bounds_are_refused),
 	};
 
-	if (argc == 3 && strcmp(argv[1], "--helper") == 0)
-		return helper_main(argv[2], all);
+	rooms_main(argc, argv, serve);
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
