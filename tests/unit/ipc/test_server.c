@@ -3,13 +3,46 @@
 #include <sys/mman.h>
 #include "harness.h"
 
-static void hello_says_who_answers_and_what_it_has(void **state)
-{
-	struct harness h;
-	struct client c;
+static struct harness h;
+static struct client c, other;
 
+/* A server that nobody has connected to. */
+static int start(void **state)
+{
 	(void)state;
 	harness_init(&h);
+	c = other = (struct client){ .fd = -1 };
+	return 0;
+}
+
+/* And a client whose hello was answered. */
+static int start_greeted(void **state)
+{
+	(void)start(state);
+	say_hello_to(&h, &c);
+	return 0;
+}
+
+/* And its requests are not answered before the test does it. */
+static int start_held(void **state)
+{
+	(void)start_greeted(state);
+	h.hold = true;
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	client_deinit(&c);
+	client_deinit(&other);
+	harness_deinit(&h);
+	return 0;
+}
+
+static void hello_says_who_answers_and_what_it_has(void **state)
+{
+	(void)state;
 	client_init(&c, h.path);
 	send_hello(&c, WIRE_VERSION);
 	pump(&h);
@@ -28,33 +61,22 @@ static void hello_says_who_answers_and_what_it_has(void **state)
 	pump(&h);
 	assert_int_equal(ipc_server_n_connections(h.server), 0);
 	assert_int_equal(h.n_closed, 1);
-	harness_deinit(&h);
 }
 
 static void another_version_is_told_both(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	harness_init(&h);
 	client_init(&c, h.path);
 	send_hello(&c, 77);
 	pump(&h);
 	expect_error(&c, 1, EXIT_CODE_FAILED,
 		"profd test speaks version 1 of the protocol, this client version 77");
 	expect_closed(&c);
-	client_deinit(&c);
-	harness_deinit(&h);
 }
 
 static void a_request_before_hello_or_a_second_hello_ends_the_connection(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	harness_init(&h);
 	client_init(&c, h.path);
 	send_status(&c, 5);
 	pump(&h);
@@ -66,18 +88,12 @@ static void a_request_before_hello_or_a_second_hello_ends_the_connection(void **
 	pump(&h);
 	expect_error(&c, 1, EXIT_CODE_USAGE, "second hello");
 	expect_closed(&c);
-	client_deinit(&c);
 	assert_int_equal(h.n_requests, 0);
-	harness_deinit(&h);
 }
 
 static void many_requests_in_one_write_are_answered_in_order(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	harness_init(&h);
 	client_init(&c, h.path);
 	send_hello(&c, WIRE_VERSION);
 	for (uint32_t id = 2; id < 500; id++)
@@ -95,104 +111,74 @@ static void many_requests_in_one_write_are_answered_in_order(void **state)
 		reply_free(r);
 		id++;
 	}
-	client_deinit(&c);
-	harness_deinit(&h);
 }
 
 static void one_turn_serves_a_bounded_number_of_frames(void **state)
 {
-	struct harness h;
-	struct client loud, quiet;
 	Profd__V1__Reply *r;
 
 	(void)state;
-	harness_init(&h);
-	say_hello_to(&h, &loud);
-	say_hello_to(&h, &quiet);
+	say_hello_to(&h, &other);
 	for (uint32_t id = 2; id < 2000; id++)
-		send_status(&loud, id);
-	send_status(&quiet, 2);
-	/* A few turns, and the quiet one has its answer although the other has work for hundreds.
+		send_status(&c, id);
+	send_status(&other, 2);
+	/* A few turns, and the other one has its answer although the first has work for hundreds.
 	 */
-	while (!(r = receive_reply(&quiet)))
+	while (!(r = receive_reply(&other)))
 		assert_true(sd_event_run(h.event, 0) > 0);
 	assert_int_equal(r->id, 2);
 	reply_free(r);
 	assert_true(h.n_requests <= 4 * IPC_FRAMES_A_TURN);
-	client_deinit(&loud);
-	client_deinit(&quiet);
-	harness_deinit(&h);
 }
 
 static void an_unknown_request_is_an_error_and_not_the_end(void **state)
 {
-	struct harness h;
-	struct client c;
 	/* id 9, and a field 99 that only a later protocol knows. */
 	static const uint8_t frame[] = { 5, 0, 0, 0, 0x08, 9, 0x9a, 0x06, 0 };
 
 	(void)state;
-	harness_init(&h);
-	say_hello_to(&h, &c);
 	assert_int_equal(write(c.fd, frame, sizeof(frame)), sizeof(frame));
 	pump(&h);
 	expect_error(&c, 9, EXIT_CODE_USAGE, "does not know this request");
 	send_status(&c, 10);
 	pump(&h);
 	expect_reply(&c, 10, PROFD__V1__REPLY__BODY_STATUS);
-	client_deinit(&c);
-	harness_deinit(&h);
 }
 
 static void open_requests_of_a_uid_are_bounded_over_its_connections(void **state)
 {
-	struct harness h;
-	struct client a, b;
-
 	(void)state;
-	harness_init(&h);
-	h.hold = true;
-	say_hello_to(&h, &a);
-	say_hello_to(&h, &b);
+	say_hello_to(&h, &other);
 	for (uint32_t i = 0; i < LIMIT_REQUESTS_PER_UID; i++)
-		send_status(i % 2 ? &a : &b, 100 + i);
+		send_status(i % 2 ? &c : &other, 100 + i);
 	pump(&h);
 	assert_int_equal(h.n_held, LIMIT_REQUESTS_PER_UID);
-	send_status(&a, 200);
+	send_status(&c, 200);
 	pump(&h);
-	expect_error(&a, 200, EXIT_CODE_FAILED, "16 requests open");
+	expect_error(&c, 200, EXIT_CODE_FAILED, "16 requests open");
 	answer_status(h.held[--h.n_held]);
-	send_status(&b, 201);
+	send_status(&other, 201);
 	pump(&h);
 	assert_int_equal(h.n_held, LIMIT_REQUESTS_PER_UID);
-	client_deinit(&a);
-	client_deinit(&b);
+	client_deinit(&c);
+	client_deinit(&other);
 	pump(&h);
 	assert_int_equal(h.n_gone, LIMIT_REQUESTS_PER_UID);
 	assert_int_equal(h.n_held, 0);
-	harness_deinit(&h);
 }
 
 static void an_id_that_is_open_cannot_be_used_again(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	harness_init(&h);
-	h.hold = true;
-	say_hello_to(&h, &c);
 	send_status(&c, 7);
 	send_status(&c, 7);
 	pump(&h);
 	expect_error(&c, 7, EXIT_CODE_USAGE, "request 7 is still open");
 	expect_closed(&c);
 	assert_int_equal(h.n_gone, 1);
-	client_deinit(&c);
-	harness_deinit(&h);
 }
 
-static void send_cancel(struct client *c, uint32_t request_id, bool finish)
+static void send_cancel(struct client *from, uint32_t request_id, bool finish)
 {
 	Profd__V1__CancelRequest body = PROFD__V1__CANCEL_REQUEST__INIT;
 	Profd__V1__Request m = PROFD__V1__REQUEST__INIT;
@@ -202,49 +188,35 @@ static void send_cancel(struct client *c, uint32_t request_id, bool finish)
 	m.id = 1000;
 	m.body_case = PROFD__V1__REQUEST__BODY_CANCEL;
 	m.cancel = &body;
-	send_request(c, &m);
+	send_request(from, &m);
 }
 
 static void cancelling_reaches_the_request_and_only_on_its_connection(void **state)
 {
-	struct harness h;
-	struct client a, b;
-
 	(void)state;
-	harness_init(&h);
-	h.hold = true;
-	say_hello_to(&h, &a);
-	say_hello_to(&h, &b);
-	send_status(&a, 7);
-	send_cancel(&b, 7, true);
-	send_cancel(&a, 8, true);
+	say_hello_to(&h, &other);
+	send_status(&c, 7);
+	send_cancel(&other, 7, true);
+	send_cancel(&c, 8, true);
 	pump(&h);
 	assert_int_equal(h.n_cancelled, 0);
-	send_cancel(&a, 7, true);
+	send_cancel(&c, 7, true);
 	pump(&h);
 	assert_int_equal(h.n_cancelled, 1);
 	assert_true(h.finish);
 	/* It is answered all the same, once. */
 	answer_status(h.held[--h.n_held]);
 	pump(&h);
-	expect_reply(&a, 7, PROFD__V1__REPLY__BODY_STATUS);
-	assert_null(receive_reply(&a));
-	assert_false(a.closed);
-	client_deinit(&a);
-	client_deinit(&b);
-	harness_deinit(&h);
+	expect_reply(&c, 7, PROFD__V1__REPLY__BODY_STATUS);
+	assert_null(receive_reply(&c));
+	assert_false(c.closed);
 }
 
 static void progress_comes_before_the_answer_and_is_dropped_when_nobody_reads(void **state)
 {
-	struct harness h;
-	struct client c;
 	unsigned got = 0;
 
 	(void)state;
-	harness_init(&h);
-	h.hold = true;
-	say_hello_to(&h, &c);
 	send_status(&c, 7);
 	pump(&h);
 	for (unsigned i = 0; i < 100000; i++)
@@ -267,8 +239,6 @@ static void progress_comes_before_the_answer_and_is_dropped_when_nobody_reads(vo
 		reply_free(r);
 	}
 	assert_true(got > 0 && got < 100000);
-	client_deinit(&c);
-	harness_deinit(&h);
 }
 
 static int memfd_of(size_t n)
@@ -293,13 +263,7 @@ static void answer_dump(struct ipc_request *r, size_t n)
 
 static void unread_profiles_occupy_the_places_of_their_uid(void **state)
 {
-	struct harness h;
-	struct client c;
-
 	(void)state;
-	harness_init(&h);
-	h.hold = true;
-	say_hello_to(&h, &c);
 	for (uint32_t i = 0; i < LIMIT_REQUESTS_PER_UID; i++) {
 		send_status(&c, 100 + i);
 		pump(&h);
@@ -320,8 +284,6 @@ static void unread_profiles_occupy_the_places_of_their_uid(void **state)
 	send_status(&c, 201);
 	pump(&h);
 	assert_int_equal(h.n_held, 1);
-	client_deinit(&c);
-	harness_deinit(&h);
 }
 
 static void an_answer_that_no_frame_holds_becomes_an_error(void **state)
@@ -329,16 +291,11 @@ static void an_answer_that_no_frame_holds_becomes_an_error(void **state)
 	Profd__V1__StatusReply body = PROFD__V1__STATUS_REPLY__INIT;
 	Profd__V1__Reply reply = PROFD__V1__REPLY__INIT;
 	_cleanup_free_ char *text = malloc(LIMIT_MESSAGE_BYTES + 1);
-	struct harness h;
-	struct client c;
 
 	(void)state;
 	assert_non_null(text);
 	memset(text, 'x', LIMIT_MESSAGE_BYTES);
 	text[LIMIT_MESSAGE_BYTES] = '\0';
-	harness_init(&h);
-	h.hold = true;
-	say_hello_to(&h, &c);
 	send_status(&c, 7);
 	pump(&h);
 	body.version = text;
@@ -351,69 +308,62 @@ static void an_answer_that_no_frame_holds_becomes_an_error(void **state)
 	send_status(&c, 8);
 	pump(&h);
 	expect_reply(&c, 8, PROFD__V1__REPLY__BODY_STATUS);
-	client_deinit(&c);
-	harness_deinit(&h);
 }
 
 static void a_failure_without_words_is_still_an_error(void **state)
 {
 	struct error error = ERROR_INIT;
-	struct harness h;
-	struct client c;
 
 	(void)state;
-	harness_init(&h);
-	h.hold = true;
-	say_hello_to(&h, &c);
 	send_status(&c, 7);
 	pump(&h);
 	ipc_request_fail(h.held[--h.n_held], &error);
 	pump(&h);
 	expect_error(&c, 7, EXIT_CODE_FAILED, "out of memory");
-	client_deinit(&c);
-	harness_deinit(&h);
 }
 
 static void the_server_goes_with_connections_and_requests_open(void **state)
 {
-	struct harness h;
-	struct client c[3];
+	struct harness own;
+	struct client clients[3];
 	unsigned before = open_fds();
 
 	(void)state;
-	harness_init(&h);
-	h.hold = true;
-	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
-		say_hello_to(&h, &c[i]);
-		send_status(&c[i], 7);
+	harness_init(&own);
+	own.hold = true;
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+		say_hello_to(&own, &clients[i]);
+		send_status(&clients[i], 7);
 	}
-	pump(&h);
-	harness_deinit(&h);
-	assert_int_equal(h.n_gone, 3);
-	assert_int_equal(h.n_closed, 3);
-	for (size_t i = 0; i < ARRAY_SIZE(c); i++) {
-		expect_closed(&c[i]);
-		client_deinit(&c[i]);
+	pump(&own);
+	harness_deinit(&own);
+	assert_int_equal(own.n_gone, 3);
+	assert_int_equal(own.n_closed, 3);
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+		expect_closed(&clients[i]);
+		client_deinit(&clients[i]);
 	}
 	assert_int_equal(open_fds(), before);
 }
 
+#define TEST(name, start) cmocka_unit_test_setup_teardown(name, start, stop)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(hello_says_who_answers_and_what_it_has),
-		cmocka_unit_test(another_version_is_told_both),
-		cmocka_unit_test(a_request_before_hello_or_a_second_hello_ends_the_connection),
-		cmocka_unit_test(many_requests_in_one_write_are_answered_in_order),
-		cmocka_unit_test(one_turn_serves_a_bounded_number_of_frames),
-		cmocka_unit_test(an_unknown_request_is_an_error_and_not_the_end),
-		cmocka_unit_test(open_requests_of_a_uid_are_bounded_over_its_connections),
-		cmocka_unit_test(an_id_that_is_open_cannot_be_used_again),
-		cmocka_unit_test(cancelling_reaches_the_request_and_only_on_its_connection),
-		cmocka_unit_test(progress_comes_before_the_answer_and_is_dropped_when_nobody_reads),
-		cmocka_unit_test(unread_profiles_occupy_the_places_of_their_uid),
-		cmocka_unit_test(an_answer_that_no_frame_holds_becomes_an_error),
-		cmocka_unit_test(a_failure_without_words_is_still_an_error),
+		TEST(hello_says_who_answers_and_what_it_has, start),
+		TEST(another_version_is_told_both, start),
+		TEST(a_request_before_hello_or_a_second_hello_ends_the_connection, start),
+		TEST(many_requests_in_one_write_are_answered_in_order, start),
+		TEST(one_turn_serves_a_bounded_number_of_frames, start_greeted),
+		TEST(an_unknown_request_is_an_error_and_not_the_end, start_greeted),
+		TEST(open_requests_of_a_uid_are_bounded_over_its_connections, start_held),
+		TEST(an_id_that_is_open_cannot_be_used_again, start_held),
+		TEST(cancelling_reaches_the_request_and_only_on_its_connection, start_held),
+		TEST(progress_comes_before_the_answer_and_is_dropped_when_nobody_reads, start_held),
+		TEST(unread_profiles_occupy_the_places_of_their_uid, start_held),
+		TEST(an_answer_that_no_frame_holds_becomes_an_error, start_held),
+		TEST(a_failure_without_words_is_still_an_error, start_held),
 		cmocka_unit_test(the_server_goes_with_connections_and_requests_open),
 	};
 
