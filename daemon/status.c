@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Status and list replies. Numbers of everybody's samples and other users' names are for the
- * privileged; others are told of health, features and their own.
+ * The status reply. Numbers of everybody's samples are for the privileged; others are told of
+ * health, features, cost and memory.
  */
 #include <errno.h>
-#include <string.h>
+#include <stdio.h>
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/limits.h"
-#include "base/text.h"
+#include "parts.h"
 #include "profd.h"
 #include "service/cost.h"
 
-#define MAX_COUNTERS 32
+#define COUNTERS     2U /* that are not of unwind tables */
+#define MAX_COUNTERS 32U
 
 static const struct {
 	const char *name, *text;
@@ -46,69 +46,25 @@ const char *truncate_text(enum truncate_reason reason)
 	return truncates[reason].text;
 }
 
-/* ---- a message out of an arena, so that a reply of many small parts has one owner ---- */
-
-#define MAX_PARTS 24576
-
-struct arena {
-	void *parts[MAX_PARTS];
-	size_t n;
-	bool failed;
-};
-
-static void *arena_take(struct arena *a, void *p)
+/* Adds to the *n that `list` has. */
+static void add_counter(struct parts *parts, Profd__V1__Counter **list, size_t *n, const char *name,
+	uint64_t value, const char *text)
 {
-	if (!p || a->n == ARRAY_SIZE(a->parts)) {
-		a->failed = true;
-		free(p);
-		return NULL;
-	}
-	a->parts[a->n++] = p;
-	return p;
-}
-
-static void *arena_zeroed(struct arena *a, size_t n, size_t size)
-{
-	return arena_take(a, calloc(MAX(n, 1U), size));
-}
-
-static char *arena_text(struct arena *a, const char *text)
-{
-	char *copy = arena_take(a, strdup(text));
-	if (!copy)
-		return (char *)"";
-	text_make_utf8(copy);
-	return copy;
-}
-
-static void arena_free(struct arena *a)
-{
-	for (size_t i = 0; i < a->n; i++)
-		free(a->parts[i]);
-	free(a);
-}
-DEFINE_CLEANUP(struct arena *, arena_free)
-
-/* ---- status ---- */
-
-static Profd__V1__Counter *counter(
-	struct arena *arena, const char *name, uint64_t value, const char *text)
-{
-	Profd__V1__Counter *c = arena_zeroed(arena, 1, sizeof(*c));
+	Profd__V1__Counter *c = parts_zeroed(parts, 1, sizeof(*c));
 	if (!c)
-		return NULL;
+		return;
 	profd__v1__counter__init(c);
 	c->name = (char *)name;
 	c->value = value;
 	c->text = (char *)text;
-	return c;
+	list[(*n)++] = c;
 }
 
-static Profd__V1__EventSet *event_set(struct profd *p, struct arena *arena, unsigned set)
+static Profd__V1__EventSet *event_set(struct profd *p, struct parts *parts, unsigned set)
 {
 	struct kernel_set_info info;
 	const struct aggregate_set_stats *user = aggregate_set_stats(p->aggregate, set);
-	Profd__V1__EventSet *e = arena_zeroed(arena, 1, sizeof(*e));
+	Profd__V1__EventSet *e = parts_zeroed(parts, 1, sizeof(*e));
 
 	kernel_set_info(p->kernel, set, &info);
 	if (!e || !info.event)
@@ -123,28 +79,23 @@ static Profd__V1__EventSet *event_set(struct profd *p, struct arena *arena, unsi
 	e->stored = info.sum.stored;
 	e->bpf_ns = info.sum.own_ns;
 	e->frames = info.sum.user_frames + info.sum.kernel_frames;
-	e->dropped = arena_zeroed(arena, DROP_COUNT, sizeof(*e->dropped));
-	e->truncated = arena_zeroed(arena, TRUNCATE_COUNT, sizeof(*e->truncated));
+	e->dropped = parts_zeroed(parts, DROP_COUNT, sizeof(*e->dropped));
+	e->truncated = parts_zeroed(parts, TRUNCATE_COUNT, sizeof(*e->truncated));
 	for (unsigned i = 0; i < DROP_COUNT && e->dropped; i++) {
 		e->stored -= user->dropped[i];
-		Profd__V1__Counter *c = counter(arena, drops[i].name,
+		add_counter(parts, e->dropped, &e->n_dropped, drops[i].name,
 			info.sum.dropped[i] + user->dropped[i], drops[i].text);
-		if (c)
-			e->dropped[e->n_dropped++] = c;
 	}
-	for (unsigned i = 0; i < TRUNCATE_COUNT && e->truncated; i++) {
-		Profd__V1__Counter *c =
-			counter(arena, truncates[i].name, info.sum.truncated[i], truncates[i].text);
-		if (c)
-			e->truncated[e->n_truncated++] = c;
-	}
+	for (unsigned i = 0; i < TRUNCATE_COUNT && e->truncated; i++)
+		add_counter(parts, e->truncated, &e->n_truncated, truncates[i].name,
+			info.sum.truncated[i], truncates[i].text);
 	return e;
 }
 
-static Profd__V1__ProcessCost *cost(struct arena *arena, const char *name, uint64_t cpu_ns,
+static Profd__V1__ProcessCost *cost(struct parts *parts, const char *name, uint64_t cpu_ns,
 	uint64_t rss_bytes, uint32_t processes)
 {
-	Profd__V1__ProcessCost *c = arena_zeroed(arena, 1, sizeof(*c));
+	Profd__V1__ProcessCost *c = parts_zeroed(parts, 1, sizeof(*c));
 	if (!c)
 		return NULL;
 	profd__v1__process_cost__init(c);
@@ -155,7 +106,7 @@ static Profd__V1__ProcessCost *cost(struct arena *arena, const char *name, uint6
 	return c;
 }
 
-static void add_costs(struct profd *p, struct arena *arena, Profd__V1__StatusReply *s)
+static void add_costs(struct profd *p, struct parts *parts, Profd__V1__StatusReply *s)
 {
 	struct helper_stats target, symbolizer, tables, encoder;
 	struct cost self;
@@ -166,24 +117,24 @@ static void add_costs(struct profd *p, struct arena *arena, Profd__V1__StatusRep
 	unwind_get_helper_stats(p->unwind, &tables);
 	helper_pool_get_stats(p->encoder, &encoder);
 	s->stuck_helpers = target.stuck + symbolizer.stuck + tables.stuck + encoder.stuck;
-	s->costs = arena_zeroed(arena, 6, sizeof(*s->costs));
+	s->costs = parts_zeroed(parts, 6, sizeof(*s->costs));
 	if (!s->costs)
 		return;
 	Profd__V1__ProcessCost *all[] = {
-		cost(arena, "daemon", self.cpu_ns, self.rss_bytes, 1),
-		cost(arena, "bpf", kernel_bpf_ns(p->kernel), 0, 0),
-		cost(arena, "target helper", target.cpu_ns, target.rss_bytes, target.running),
-		cost(arena, "symbolizer", symbolizer.cpu_ns, symbolizer.rss_bytes,
+		cost(parts, "daemon", self.cpu_ns, self.rss_bytes, 1),
+		cost(parts, "bpf", kernel_bpf_ns(p->kernel), 0, 0),
+		cost(parts, "target helper", target.cpu_ns, target.rss_bytes, target.running),
+		cost(parts, "symbolizer", symbolizer.cpu_ns, symbolizer.rss_bytes,
 			symbolizer.running),
-		cost(arena, "table builder", tables.cpu_ns, tables.rss_bytes, tables.running),
-		cost(arena, "encoder", encoder.cpu_ns, encoder.rss_bytes, encoder.running),
+		cost(parts, "table builder", tables.cpu_ns, tables.rss_bytes, tables.running),
+		cost(parts, "encoder", encoder.cpu_ns, encoder.rss_bytes, encoder.running),
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		if (all[i])
 			s->costs[s->n_costs++] = all[i];
 }
 
-static void add_memory(struct profd *p, struct arena *arena, Profd__V1__StatusReply *s)
+static void add_memory(struct profd *p, struct parts *parts, Profd__V1__StatusReply *s)
 {
 	struct kernel_tables_stats tables;
 	kernel_tables_get_stats(p->kernel, &tables);
@@ -199,9 +150,9 @@ static void add_memory(struct profd *p, struct arena *arena, Profd__V1__StatusRe
 		{ "lists of mappings", unwind_bytes(p->unwind), 0 },
 		{ "bpf maps and rings", kernel_bytes(p->kernel), 0 },
 	};
-	s->memory = arena_zeroed(arena, ARRAY_SIZE(uses), sizeof(*s->memory));
+	s->memory = parts_zeroed(parts, ARRAY_SIZE(uses), sizeof(*s->memory));
 	for (size_t i = 0; i < ARRAY_SIZE(uses) && s->memory; i++) {
-		Profd__V1__MemoryUse *m = arena_zeroed(arena, 1, sizeof(*m));
+		Profd__V1__MemoryUse *m = parts_zeroed(parts, 1, sizeof(*m));
 		if (!m)
 			return;
 		profd__v1__memory_use__init(m);
@@ -212,12 +163,12 @@ static void add_memory(struct profd *p, struct arena *arena, Profd__V1__StatusRe
 	}
 }
 
-static void add_quarantine(struct profd *p, struct arena *arena, Profd__V1__StatusReply *s)
+static void add_quarantine(struct profd *p, struct parts *parts, Profd__V1__StatusReply *s)
 {
 	size_t n = MIN(p->n_quarantine, (size_t)MAX_QUARANTINE);
-	s->quarantine = arena_zeroed(arena, n, sizeof(*s->quarantine));
+	s->quarantine = parts_zeroed(parts, n, sizeof(*s->quarantine));
 	for (size_t i = 0; i < n && s->quarantine; i++) {
-		Profd__V1__Quarantine *q = arena_zeroed(arena, 1, sizeof(*q));
+		Profd__V1__Quarantine *q = parts_zeroed(parts, 1, sizeof(*q));
 		if (!q)
 			return;
 		profd__v1__quarantine__init(q);
@@ -227,13 +178,13 @@ static void add_quarantine(struct profd *p, struct arena *arena, Profd__V1__Stat
 	}
 }
 
-static void add_features(struct arena *arena, Profd__V1__StatusReply *s)
+static void add_features(struct parts *parts, Profd__V1__StatusReply *s)
 {
 	size_t n;
 	const struct kernel_feature *features = kernel_features(&n);
-	s->features = arena_zeroed(arena, n, sizeof(*s->features));
+	s->features = parts_zeroed(parts, n, sizeof(*s->features));
 	for (size_t i = 0; i < n && s->features; i++) {
-		Profd__V1__Feature *f = arena_zeroed(arena, 1, sizeof(*f));
+		Profd__V1__Feature *f = parts_zeroed(parts, 1, sizeof(*f));
 		char text[512];
 		if (!f)
 			return;
@@ -247,13 +198,12 @@ static void add_features(struct arena *arena, Profd__V1__StatusReply *s)
 		profd__v1__feature__init(f);
 		f->name = (char *)features[i].name;
 		f->present = features[i].present;
-		f->detail = arena_text(arena, text);
+		f->detail = parts_text(parts, text);
 		s->features[s->n_features++] = f;
 	}
 }
 
-/* Counters of the unwind tables, behind the others. */
-static void add_tables(struct profd *p, struct arena *arena, Profd__V1__StatusReply *s, size_t max)
+static void add_tables(struct profd *p, struct parts *parts, Profd__V1__StatusReply *s)
 {
 	static const struct {
 		const char *name, *text;
@@ -292,42 +242,39 @@ static void add_tables(struct profd *p, struct arena *arena, Profd__V1__StatusRe
 		{ "unwind_turn_us", u.max_turn_ns / NS_PER_US,
 			"microseconds that the longest turn of this took" },
 	};
-	for (size_t i = 0; i < ARRAY_SIZE(all) + UNWIND_FAILURES && s->n_counters < max; i++) {
-		size_t f = i - ARRAY_SIZE(all);
-		Profd__V1__Counter *c =
-			i < ARRAY_SIZE(all) ? counter(arena, all[i].name, all[i].value, all[i].text)
-					    : counter(arena, failures[f].name, u.tables.failed[f],
-						      failures[f].text);
-		if (c)
-			s->counters[s->n_counters++] = c;
-	}
+	_Static_assert(COUNTERS + ARRAY_SIZE(all) + UNWIND_FAILURES <= MAX_COUNTERS, "all fit");
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		add_counter(
+			parts, s->counters, &s->n_counters, all[i].name, all[i].value, all[i].text);
+	for (size_t i = 0; i < UNWIND_FAILURES; i++)
+		add_counter(parts, s->counters, &s->n_counters, failures[i].name,
+			u.tables.failed[i], failures[i].text);
 }
 
-static void add_everybodys(struct profd *p, struct arena *arena, Profd__V1__StatusReply *s)
+static void add_counters(struct profd *p, struct parts *parts, Profd__V1__StatusReply *s)
+{
+	s->counters = parts_zeroed(parts, MAX_COUNTERS, sizeof(*s->counters));
+	if (!s->counters)
+		return;
+	add_counter(parts, s->counters, &s->n_counters, "sideband_lost", p->sideband_lost,
+		"records of mappings and processes that the kernel could not deliver");
+	add_counter(parts, s->counters, &s->n_counters, "processes",
+		process_table_n_alive(p->processes), "processes known now");
+	add_tables(p, parts, s);
+}
+
+static void add_everybodys(struct profd *p, struct parts *parts, Profd__V1__StatusReply *s)
 {
 	int64_t wall = (int64_t)(clock_wall_ns() - clock_monotonic_ns());
 
-	s->event_sets = arena_zeroed(arena, ABI_EVENT_SETS, sizeof(*s->event_sets));
+	s->event_sets = parts_zeroed(parts, ABI_EVENT_SETS, sizeof(*s->event_sets));
 	for (unsigned set = 0; set < ABI_EVENT_SETS && s->event_sets; set++) {
-		Profd__V1__EventSet *e = event_set(p, arena, set);
+		Profd__V1__EventSet *e = event_set(p, parts, set);
 		if (e)
 			s->event_sets[s->n_event_sets++] = e;
 	}
-	s->counters = arena_zeroed(arena, MAX_COUNTERS, sizeof(*s->counters));
-	if (s->counters) {
-		Profd__V1__Counter *all[] = {
-			counter(arena, "sideband_lost", p->sideband_lost,
-				"records of mappings and processes that the kernel could not "
-				"deliver"),
-			counter(arena, "processes", process_table_n_alive(p->processes),
-				"processes known now"),
-		};
-		for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-			if (all[i])
-				s->counters[s->n_counters++] = all[i];
-		add_tables(p, arena, s, MAX_COUNTERS);
-	}
-	add_quarantine(p, arena, s);
+	add_counters(p, parts, s);
+	add_quarantine(p, parts, s);
 	s->history_from_wall_ns = aggregate_from_ns(p->aggregate);
 	if (s->history_from_wall_ns) {
 		s->history_from_wall_ns += (uint64_t)wall;
@@ -337,12 +284,12 @@ static void add_everybodys(struct profd *p, struct arena *arena, Profd__V1__Stat
 
 void status_reply(struct profd *p, struct ipc_request *r, bool features)
 {
-	CLEANUP(arena_freep) struct arena *arena = calloc(1, sizeof(*arena));
+	CLEANUP(parts_freep) struct parts *parts = parts_new();
 	const struct peer *peer = ipc_request_peer(r);
 	struct error error = ERROR_INIT;
 	char state[128] = "ok";
 
-	if (!arena) {
+	if (!parts) {
 		error_set(&error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
 		ipc_request_fail(r, &error);
 		return;
@@ -353,188 +300,22 @@ void status_reply(struct profd *p, struct ipc_request *r, bool features)
 	s.version = (char *)PROFD_VERSION;
 	s.since_wall_ns = p->since_wall_ns;
 	s.connections = ipc_server_n_connections(p->server);
-	add_costs(p, arena, &s);
-	add_memory(p, arena, &s);
+	add_costs(p, parts, &s);
+	add_memory(p, parts, &s);
 	if (features)
-		add_features(arena, &s);
+		add_features(parts, &s);
 	if (authz_allows(peer, AUTHZ_STATUS_FULL, OWNER_NOBODY))
-		add_everybodys(p, arena, &s);
+		add_everybodys(p, parts, &s);
 	if (s.stuck_helpers)
-		snprintf(state, sizeof(state), "degraded: %u helper processes are stuck",
-			s.stuck_helpers);
+		snprintf(state, sizeof(state), "degraded: %u helper process%s stuck",
+			s.stuck_helpers, s.stuck_helpers == 1 ? " is" : "es are");
 	s.state = state;
 	reply.body_case = PROFD__V1__REPLY__BODY_STATUS;
 	reply.status = &s;
-	if (arena->failed) {
+	if (parts->failed) {
 		error_set(&error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
 		ipc_request_fail(r, &error);
 	} else {
 		ipc_request_reply(r, &reply, -1);
 	}
-}
-
-/* ---- list ---- */
-
-Profd__V1__Attachment *attachment_message(struct profd *p, const struct attachment *a)
-{
-	Profd__V1__Attachment *m = calloc(1, sizeof(*m));
-	if (!m)
-		return NULL;
-	profd__v1__attachment__init(m);
-	m->id = a->id;
-	m->target = target_spec_format(&a->target);
-	m->event = strdup(a->event);
-	m->unwind = strdup(a->unwind);
-	m->types = calloc(1, sizeof(*m->types));
-	if (m->types && (m->types[0] = strdup("cpu")))
-		m->n_types = 1;
-	m->freq_hz = a->freq_hz;
-	m->owner_uid = a->owner_uid;
-	m->since_wall_ns = a->since_wall_ns;
-	m->processes = follow_count(p, a);
-	for (unsigned bit = 0; bit < ABI_ATTACHMENTS; bit++)
-		if (a->bits >> bit & 1)
-			m->samples += aggregate_bit_samples(p->aggregate, bit);
-	m->state = strdup(!a->freq_hz ? "starting" : m->processes ? "running" : "waiting");
-	if (!m->target || !m->event || !m->unwind || !m->n_types || !m->state) {
-		profd__v1__attachment__free_unpacked(m, NULL);
-		return NULL;
-	}
-	text_make_utf8(m->target);
-	return m;
-}
-
-#define MAX_LISTED 4096
-_Static_assert(MAX_PARTS > 5 * MAX_LISTED, "a process is at most four parts");
-
-struct listing {
-	struct pending pending;
-	struct profd *profd;
-	struct ipc_request *request; /* NULL: gone */
-	struct arena *arena;	     /* owned */
-	Profd__V1__ProcessInfo **processes;
-	size_t n, left_out;
-};
-
-static void list_send(struct profd *p, struct ipc_request *r, Profd__V1__ProcessInfo **processes,
-	size_t n_processes, size_t left_out)
-{
-	const struct peer *peer = ipc_request_peer(r);
-	Profd__V1__Attachment *all[LIMIT_ATTACHMENTS];
-	Profd__V1__ListReply body = PROFD__V1__LIST_REPLY__INIT;
-	Profd__V1__Reply reply = PROFD__V1__REPLY__INIT;
-	const struct attachment *a;
-
-	for (size_t i = 0; (a = attachment_table_at(p->attachments, i)); i++) {
-		if (!authz_allows(peer, AUTHZ_LIST, a->owner_uid))
-			continue;
-		Profd__V1__Attachment *m = attachment_message(p, a);
-		if (m)
-			all[body.n_attachments++] = m;
-	}
-	body.attachments = all;
-	body.processes = processes;
-	body.n_processes = n_processes;
-	body.processes_left_out = (uint32_t)left_out;
-	reply.body_case = PROFD__V1__REPLY__BODY_LIST;
-	reply.list = &body;
-	ipc_request_reply(r, &reply, -1);
-	for (size_t i = 0; i < body.n_attachments; i++)
-		profd__v1__attachment__free_unpacked(all[i], NULL);
-}
-
-/* What the symbolizer has read of the process's own program: "go1.19.8", or "". */
-static const char *program_runtime(struct profd *p, const struct target_process_info *info)
-{
-	const struct process *process =
-		process_table_find(p->processes, info->pid, clock_monotonic_ns(), false);
-
-	for (size_t i = 0; process && i < process->mappings.n; i++) {
-		uint32_t id = ARRAY_AT(&process->mappings, struct process_mapping, i)->module;
-		const struct module *m = module_table_get(p->modules, id);
-		if (!m || m->kind != MODULE_FILE || strcmp(m->path, info->exe) != 0)
-			continue;
-		const struct symbol_module *sm = symbolizer_module(p->symbolizer, id);
-		return sm && sm->runtime ? sm->runtime : "";
-	}
-	return "";
-}
-
-static void on_process(void *userdata, int error, const struct target_process_info *info)
-{
-	struct listing *l = userdata;
-
-	if (error < 0 || !l->request)
-		return;
-	if (!authz_allows(ipc_request_peer(l->request), AUTHZ_LIST,
-		    info->owner_uid == OWNER_NOBODY ? OWNER_NOBODY : info->owner_uid))
-		return;
-	Profd__V1__ProcessInfo *m =
-		l->n < MAX_LISTED ? arena_zeroed(l->arena, 1, sizeof(*m)) : NULL;
-	if (!m) {
-		l->left_out++;
-		return;
-	}
-	struct runtime_info runtime = process_runtime(info->exe, info->cmdline, info->cmdline_n);
-	profd__v1__process_info__init(m);
-	m->pid = info->pid;
-	m->ppid = info->stat.ppid;
-	m->comm = arena_text(l->arena, info->comm);
-	m->uid = info->status.uid[0];
-	m->runtime = *runtime.name ? (char *)runtime.name
-				   : arena_text(l->arena, program_runtime(l->profd, info));
-	m->hint = (char *)runtime.hint;
-	m->exe = arena_text(l->arena, info->exe);
-	m->attached = kernel_target_of(l->profd->kernel, info->pid) != 0;
-	l->processes[l->n++] = m;
-}
-
-static void on_listed(void *userdata, int error)
-{
-	struct listing *l = userdata;
-	struct error e = ERROR_INIT;
-
-	if (l->request && error < 0) {
-		error_set(&e, error, EXIT_CODE_FAILED, "cannot read /proc: %s", strerror(-error));
-		ipc_request_fail(l->request, &e);
-	} else if (l->request) {
-		ipc_request_set_userdata(l->request, NULL);
-		list_send(l->profd, l->request, l->processes, l->n, l->left_out);
-	}
-	arena_free(l->arena);
-	free(l);
-}
-
-static void list_cancelled(struct pending *pending, bool finish, bool gone)
-{
-	(void)finish;
-	if (gone)
-		((struct listing *)pending)->request = NULL;
-}
-
-void list_reply(struct profd *p, struct ipc_request *r, bool all)
-{
-	struct error error = ERROR_INIT;
-	if (!all) {
-		list_send(p, r, NULL, 0, 0);
-		return;
-	}
-	struct listing *l = calloc(1, sizeof(*l));
-	struct arena *arena = calloc(1, sizeof(*arena));
-	if (l && arena) {
-		l->pending.cancel = list_cancelled;
-		l->profd = p;
-		l->request = r;
-		l->arena = arena;
-		l->processes = arena_zeroed(arena, MAX_LISTED, sizeof(*l->processes));
-		ipc_request_set_userdata(r, &l->pending);
-		if (l->processes && target_scan(p->io, on_process, on_listed, l) >= 0)
-			return;
-		ipc_request_set_userdata(r, NULL);
-	}
-	if (arena)
-		arena_free(arena);
-	free(l);
-	error_set(&error, -ENOMEM, EXIT_CODE_FAILED, "cannot list processes now");
-	ipc_request_fail(r, &error);
 }
