@@ -13,6 +13,7 @@
 #include "http/answer.h"
 #include "http/assets.h"
 #include "http/page.h"
+#include "http/symbol.h"
 #include "profile/pprof.h"
 #include "view/flame.h"
 #include "view/view.h"
@@ -334,6 +335,60 @@ static void make_page(
 	a->policy = ANSWER_PAGE;
 }
 
+/* ---- names of addresses ---- */
+
+/* What is held of the process; NULL: nothing. */
+static int fetch_held(struct route *r, const struct http_answer_from *from, struct profile **ret,
+	struct error *error)
+{
+	CLEANUP(fetched_deinit) struct fetched f = FETCHED_INIT;
+	CLEANUP(remote_freep) struct remote *remote = NULL;
+	struct caller c = { .from = from };
+	int n = target_args_open(&r->target, true, error);
+
+	if (n == 0)
+		n = remote_connect(from->socket, &remote, error);
+	if (n < 0)
+		return n;
+	c.remote = remote;
+	n = has_type(remote, r->name) ? fetch(&c, r, 0, 0, &f, error) : -ENODATA;
+	if (n == 0)
+		return pprof_decode(f.data, f.n, ret, error);
+	return n == -ENODATA || error->code == EXIT_CODE_EMPTY || error->code == EXIT_CODE_NO_TARGET
+		       ? 0
+		       : n;
+}
+
+static void make_symbols(struct http_answer *a, struct route *r, const char *query,
+	const struct http_answer_from *from)
+{
+	CLEANUP(profile_freep) struct profile *p = NULL;
+	struct symbol_words words = { .text = query, .n = strlen(query), .separators = "+&" };
+	struct error error = ERROR_INIT;
+	char *body = NULL;
+	size_t n = 0;
+	FILE *out;
+	int result;
+
+	if (from->body)
+		words = (struct symbol_words){ from->body, from->body_n, "+" };
+	if (route_is_of_one(r) && symbol_words_ask(&words) && fetch_held(r, from, &p, &error) < 0) {
+		fail(a, &error, false);
+		return;
+	}
+	out = open_memstream(&body, &n);
+	result = out ? symbol_write(&words, p, out) : -ENOMEM;
+	if (!out || fclose(out) || result < 0) {
+		free(body);
+		if (result == -EFBIG)
+			http_answer_error(a, 413, false, "too many names; ask for fewer addresses");
+		else
+			no_memory(a);
+		return;
+	}
+	take_body(a, text_plain, body, n);
+}
+
 /* ---- without the daemon ---- */
 
 /* With the rights of whoever serves; as net/http/pprof: no NUL behind the last word. */
@@ -389,14 +444,11 @@ static void make_asset(struct http_answer *a, const struct route *r)
 
 bool http_answer_is_quick(const struct route *r)
 {
-	return r->kind == ROUTE_REDIRECT || r->kind == ROUTE_ASSET || r->kind == ROUTE_CMDLINE ||
-	       r->kind == ROUTE_SYMBOL || r->kind == ROUTE_FLAME;
+	return r->kind == ROUTE_REDIRECT || r->kind == ROUTE_ASSET || r->kind == ROUTE_FLAME;
 }
 
 static void make_quick(struct http_answer *a, const struct route *r, const char *query)
 {
-	static const char symbols[] = "num_symbols: 1\n";
-
 	switch (r->kind) {
 	case ROUTE_REDIRECT:
 		http_answer_error(a, 301, false, "Moved Permanently");
@@ -405,18 +457,8 @@ static void make_quick(struct http_answer *a, const struct route *r, const char 
 	case ROUTE_ASSET:
 		make_asset(a, r);
 		break;
-	case ROUTE_CMDLINE:
-		make_cmdline(a, r);
-		break;
-	case ROUTE_FLAME:
-		make_flame(a, r, query);
-		break;
 	default:
-		/* Profiles come with their names: addresses mean nothing without a profile. */
-		a->status = 200;
-		a->type = text_plain;
-		a->data = symbols;
-		a->n = sizeof(symbols) - 1;
+		make_flame(a, r, query);
 	}
 }
 
@@ -430,6 +472,14 @@ void http_answer_route(struct http_answer *a, struct route *r, const char *query
 
 	if (http_answer_is_quick(r)) {
 		make_quick(a, r, query);
+		return;
+	}
+	if (r->kind == ROUTE_CMDLINE) {
+		make_cmdline(a, r);
+		return;
+	}
+	if (r->kind == ROUTE_SYMBOL) {
+		make_symbols(a, r, query, from);
 		return;
 	}
 	if (target_args_open(&r->target, false, &error) < 0 ||

@@ -34,6 +34,8 @@ struct http_answer {
 struct http_answer_from {
 	const char *socket; /* the daemon's, as remote_connect() */
 	const char *url;    /* of this server, to show */
+	const char *body;   /* of a POST; NULL: the query is meant */
+	size_t body_n;
 	/* The client does not wait any more; asked several times a second. */
 	bool (*gone)(void *userdata);
 	void *userdata;
@@ -45,7 +47,7 @@ void http_answer_error(struct http_answer *a, unsigned status, bool pprof, const
 /* Fills in *a, also with what went wrong. `query`: of the request, to be passed on by links. */
 void http_answer_route(struct http_answer *a, struct route *r, const char *query,
 	const struct http_answer_from *from);
-/* The same is answered without the daemon. */
+/* It is answered at once: by neither the daemon nor a process, which may let one wait. */
 bool http_answer_is_quick(const struct route *r);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Caps of `profctl serve`: what whoever can open a connection may cost. */
+/*
+ * Caps of `profctl serve`: what whoever can open a connection may cost. The caps of everything else
+ * are in base/limits.h.
+ */
 #ifndef PROFCTL_HTTP_LIMITS_H
 #define PROFCTL_HTTP_LIMITS_H
 
@@ -15,6 +18,7 @@
 #define HTTP_STACK_BYTES     (512U * 1024U) /* of a thread that waits for the daemon */
 #define HTTP_MAX_SECONDS     86400U	    /* of a profile; the daemon's own cap */
 #define HTTP_PARAMETERS	     128U
+#define HTTP_SYMBOL_BYTES    (16U * 1024U * 1024U) /* of the names of addresses */
 #define HTTP_GRAPH_BYTES     (64U * 1024U * 1024U) /* of a page with a flame graph */
 
 #endif

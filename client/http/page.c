@@ -209,9 +209,9 @@ void page_overview(
 {
 	head(out, "profd");
 	(void)fputs("<body>\n<header><h1>profd</h1><label><input type=\"checkbox\" id=\"live\" "
-		    "checked> live</label> <input type=\"search\" id=\"filter\" "
-		    "placeholder=\"Filter processes\" aria-label=\"Filter processes\">"
-		    "<output id=\"said\" aria-live=\"polite\"></output></header>\n"
+		    "checked> live</label> <label>Filter processes <input type=\"search\" "
+		    "id=\"filter\"></label> <output id=\"said\" "
+		    "aria-live=\"polite\"></output></header>\n"
 		    "<main id=\"overview\">\n",
 		out);
 	put_state(out, url, s);
@@ -237,7 +237,8 @@ static const struct {
 	{ "profile",
 		"CPU profile. The seconds GET parameter is how long it takes. Then use the go tool "
 		"pprof command, or profctl, to look at it." },
-	{ "symbol", "Names of addresses; profiles have theirs already" },
+	{ "symbol", "Names of the addresses that profiles of the process have; the profiles have "
+		    "them already" },
 };
 
 static void link_row(FILE *out, const char *name, const char *parameters, const char *query)
@@ -257,8 +258,7 @@ static void link_row(FILE *out, const char *name, const char *parameters, const 
 
 void page_index(FILE *out, const struct route *r, const char *query, const Profd__V1__HelloReply *h)
 {
-	bool cpu = false, one = r->target.n_pids == 1 && !r->target.n_comms && !r->target.n_exes &&
-				!r->target.n_units && !r->target.n_cgroups;
+	bool cpu = false, one = route_is_of_one(r);
 
 	head(out, "/debug/pprof/");
 	(void)fputs("<body>\n<h1>/debug/pprof/</h1>\n", out);

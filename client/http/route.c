@@ -97,9 +97,7 @@ static int named_parameters(struct route *r, const struct uri *u, struct error *
 
 static int cmdline_of(const struct route *r, struct error *error)
 {
-	const struct target_args *t = &r->target;
-
-	if (t->n_pids == 1 && !t->n_comms && !t->n_exes && !t->n_units && !t->n_cgroups)
+	if (route_is_of_one(r))
 		return 0;
 	return refuse(error, 400,
 		"cmdline is of one process: /proc/PID/debug/pprof/cmdline, or ?pid=PID");
@@ -128,6 +126,8 @@ static int pprof_route(struct route *r, const struct uri *u, const char *name, s
 			"profile instead");
 	if (!strcmp(name, "symbol")) {
 		r->kind = ROUTE_SYMBOL;
+		strcpy(r->name, "cpu");
+		r->target.no_children = true;
 		return 0;
 	}
 	if (!strcmp(name, "cmdline")) {

@@ -21,7 +21,7 @@ enum route_kind {
 	ROUTE_PROFILE,	   /* .../debug/pprof/profile: cpu for `seconds` */
 	ROUTE_NAMED,	   /* .../debug/pprof/TYPE */
 	ROUTE_CMDLINE,	   /* .../debug/pprof/cmdline */
-	ROUTE_SYMBOL,	   /* .../debug/pprof/symbol */
+	ROUTE_SYMBOL,	   /* .../debug/pprof/symbol: addresses, in the query or the body */
 	ROUTE_FLAME,	   /* /flame: a page that shows the graph and renews it */
 	ROUTE_FLAME_GRAPH, /* /flame/graph */
 	ROUTE_REDIRECT,	   /* to `location` */
@@ -47,10 +47,18 @@ struct route {
 int route_parse(struct route *r, const struct uri *u, const char *method, bool *ret_pprof,
 	struct error *error);
 void route_deinit(struct route *r);
-/* It has to be waited for. */
+/* Of one process, named by its number. */
+static inline bool route_is_of_one(const struct route *r)
+{
+	const struct target_args *t = &r->target;
+
+	return t->n_pids == 1 && !t->n_comms && !t->n_exes && !t->n_units && !t->n_cgroups;
+}
+/* It needs a profile. Addresses are of one process: of more, nothing is known. */
 static inline bool route_collects(const struct route *r)
 {
-	return r->kind == ROUTE_PROFILE || r->kind == ROUTE_NAMED || r->kind == ROUTE_FLAME_GRAPH;
+	return r->kind == ROUTE_PROFILE || r->kind == ROUTE_NAMED || r->kind == ROUTE_FLAME_GRAPH ||
+	       (r->kind == ROUTE_SYMBOL && route_is_of_one(r));
 }
 
 #endif

@@ -45,6 +45,8 @@ struct request {
 	int uri_result;
 	struct route route;
 	struct http_answer answer;
+	bool post;
+	char *body; /* owned; of a POST */
 	size_t body_bytes;
 };
 
@@ -132,6 +134,8 @@ static void *work(void *userdata)
 	struct http_answer_from from = {
 		.socket = s->socket,
 		.url = s->listener->url,
+		.body = r->post ? r->body ?: "" : NULL,
+		.body_n = r->body_bytes,
 		.gone = client_gone,
 		.userdata = r,
 	};
@@ -268,6 +272,24 @@ static enum MHD_Result dispatch(struct request *r)
 	return send_answer(r);
 }
 
+/* A body says something where addresses are asked for; anything else's is passed over. */
+static bool take_data(struct request *r, const char *data, size_t n)
+{
+	char *body;
+
+	if (n > HTTP_BODY_BYTES - r->body_bytes)
+		return false;
+	if (r->post) {
+		body = realloc(r->body, r->body_bytes + n);
+		if (!body)
+			return false;
+		memcpy(body + r->body_bytes, data, n);
+		r->body = body;
+	}
+	r->body_bytes += n;
+	return true;
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
 	const char *method, const char *version, const char *data, size_t *data_n, void **context)
 {
@@ -276,21 +298,19 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	(void)cls;
 	(void)url;
 	(void)version;
-	(void)data;
 	if (!r)
 		return MHD_NO;
 	switch (r->state) {
 	case REQUEST_NEW:
 		r->state = REQUEST_READING;
 		r->connection = connection;
+		r->post = !strcmp(method, "POST");
 		return check(r, method) ? send_answer(r) : MHD_YES;
 	case REQUEST_READING:
-		/* Bodies say nothing that would be needed. */
-		r->body_bytes += *data_n;
-		if (r->body_bytes > HTTP_BODY_BYTES)
-			return MHD_NO;
 		if (!*data_n)
 			return dispatch(r);
+		if (!take_data(r, data, *data_n))
+			return MHD_NO;
 		*data_n = 0;
 		return MHD_YES;
 	case REQUEST_WORKING:
@@ -315,6 +335,7 @@ static struct request *drop_request(struct request *r)
 	http_answer_deinit(&r->answer);
 	route_deinit(&r->route);
 	free(r->target);
+	free(r->body);
 	free(r);
 	return NULL;
 }

@@ -23,7 +23,20 @@ import (
 	"net/http"
 	_ "net/http/pprof"
 )
+
+//go:noinline
+func spin(n int) int {
+	for i := 0; i < 1000; i++ {
+		n = n*31 + i
+	}
+	return n
+}
+
 func main() {
+	go func() {
+		for n := 0; ; n = spin(n) {
+		}
+	}()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
@@ -101,8 +114,21 @@ def test_same_as_net_http_pprof(bench):
         check_equal(essence(ours), essence(theirs), path)
     theirs, ours = both("/debug/pprof/cmdline")
     check_equal(ours[2], theirs[2], "cmdline")
-    theirs, ours = both("/debug/pprof/symbol", method="POST", body="0x1+0x2")
-    check_equal(ours[2], theirs[2], "symbol by POST")
+    # What the program itself says of the addresses that were sampled in it, and of words that are none.
+    path = bench.path("go.pb.gz")
+    with open(path, "wb") as f:
+        f.write(server.get(f"/proc/{go.pid}/debug/pprof/profile?seconds=1")[2])
+    sampled = {s[4][0]: s[1][0] for s in bench.profile(path).samples if s[3][0] == bench.path("server")}
+    check("main.spin" in sampled.values(), f"sampled: {sampled}")
+    words = "+".join(hex(a) for a in sampled)
+    for kwargs in ({"method": "POST", "body": words}, {"method": "POST", "body": "0x1+x++" + words + "+-1+"},
+                   {"method": "POST", "body": "0" * 5000 + "+" + words}, {"method": "POST", "body": ""}):
+        theirs, ours = both("/debug/pprof/symbol", **kwargs)
+        check_equal(ours[2], theirs[2], f"symbol by POST of {kwargs}")
+        check_equal(essence(ours), essence(theirs), "symbol by POST")
+    theirs, ours = both("/debug/pprof/symbol?" + words[:2000].rpartition("+")[0])
+    check_equal(ours[2], theirs[2], "symbol by GET")
+    check(b" main.spin\n" in ours[2], f"symbol by GET: {ours[2]}")
     theirs, ours = both("/debug/pprof/")
     check_equal(ours[1]["Content-Type"], theirs[1]["Content-Type"], "type of the index")
     status, headers, _ = server.get("/debug/pprof")
@@ -168,6 +194,126 @@ def test_selectors_and_errors(bench):
         check_equal(server.get(path)[0], 404, path)
     check_equal(server.get("/debug/pprof/profile", method="POST", body="x")[0], 405, "POST")
     check_equal(server.get("/" + "a" * 5000)[0], 414, "a long path")
+    server.end()
+
+
+def test_symbol(bench):
+    """Addresses are those of one process's profiles, as long as something is held of it, also when it has ended."""
+    child, other = lib.burner(bench), lib.burner(bench)
+    daemon = bench.daemon()
+    server = Server(bench, daemon)
+    path = bench.path("p.pb.gz")
+    url = f"/proc/{child.pid}/debug/pprof/"
+    first = b"num_symbols: 1\n"
+    with open(path, "wb") as f:
+        f.write(server.get(url + "profile?seconds=1")[2])
+    sampled = {s[4][0] for s in bench.profile(path).samples if s[1][0] == "short_work"}
+    check(sampled, "no samples of short_work")
+    words = "+".join(hex(a) for a in sorted(sampled))
+    wanted = first + b"".join(b"%#x short_work\n" % a for a in sorted(sampled))
+    check_equal(server.get(url + "symbol", method="POST", body=words)[2], wanted, "POST")
+    check_equal(server.get(url + "symbol?" + hex(min(sampled)))[2], first + b"%#x short_work\n" % min(sampled), "GET")
+    check_equal(server.get(f"/debug/pprof/symbol?pid={child.pid}&{min(sampled)}")[2],
+                first + b"%#x short_work\n" % min(sampled), "?pid=")
+    # of many processes an address says nothing, of one that nothing is held of it is unknown
+    for unknown in ("/debug/pprof/symbol?" + words, f"/proc/{other.pid}/debug/pprof/symbol?" + words,
+                    f"/debug/pprof/symbol?pid={child.pid},{other.pid}&{words}",
+                    "/debug/pprof/symbol?comm=short_lived&" + words, url + "symbol?0x1+nonsense", url + "symbol"):
+        check_equal(server.get(unknown)[::2], (200, first), unknown)
+    child.kill()
+    child.wait()
+    check_equal(server.get(url + "symbol", method="POST", body=words)[2], wanted, "when it has ended")
+    check_equal(server.get(url + "symbol", method="POST", body="1+" * 40000)[0], 413, "a body that is too large")
+    daemon.close()
+    check_equal(server.get(url + "symbol", method="POST", body=words)[0], 503, "without a daemon")
+    check_equal(server.get(url + "symbol")[::2], (200, first), "without an address")
+    server.end()
+
+
+def in_groups(test):
+    """Gives the bench group(NAME, *CHILDREN), which puts them into a cgroup of its own; all are removed at the end."""
+    def run(bench):
+        with open("/proc/self/mountinfo") as f:
+            root = next((line.split()[4] for line in f if " - cgroup2 " in line), None)
+        if not root:
+            raise lib.Skip("no cgroup v2 is mounted")
+        made = []
+
+        def group(name, *children):
+            path = os.path.join(root, name)
+            try:
+                os.makedirs(path)
+                made.append(path)
+            except OSError as e:
+                raise lib.Skip(f"cannot make {path}: {e.strerror}") from e
+            for child in children:
+                with open(os.path.join(path, "cgroup.procs"), "w") as f:
+                    f.write(str(child.pid))
+            return path
+        bench.group = group
+        try:
+            test(bench)
+        finally:
+            for child in bench.children:
+                child.kill()
+                child.wait()
+            for path in reversed(made):
+                while path != root:
+                    try:
+                        os.rmdir(path)
+                    except OSError:
+                        break
+                    path = os.path.dirname(path)
+    run.__name__ = test.__name__
+    return run
+
+
+@in_groups
+def test_units_cgroups_and_names(bench):
+    """?unit=, ?cgroup= and ?comm= are what --unit, --cgroup and --comm are, and several add up."""
+    name = f"profd-serve-{os.getpid()}"
+    paths = {}
+    for comm in ("zz-served", "zz-grouped", "zz-beside"):
+        paths[comm] = bench.path(comm)
+        lib.shutil.copy(bench.workload("short_lived"), paths[comm])
+    served, grouped, below, beside = (bench.start(paths[comm], "60", stdout=subprocess.DEVNULL)
+                                      for comm in ("zz-served", "zz-grouped", "zz-grouped", "zz-beside"))
+    bench.group(f"system.slice/{name}.service", served)
+    group = bench.group(name, grouped)
+    bench.group(name + "/below", below)
+    bench.group(name + "x", beside)
+    server = Server(bench, bench.daemon())
+    path = bench.path("p.pb.gz")
+
+    def pids(query):
+        status, _, body = server.get(f"/debug/pprof/profile?seconds=1&{query}")
+        check_equal(status, 200, f"{query}: {body[:200]}")
+        with open(path, "wb") as f:
+            f.write(body)
+        samples = bench.profile(path).samples
+        check("short_work" in lib.names_of(samples), f"{query}: {lib.names_of(samples)}")
+        return {int(s[2]["pid"]) for s in samples}
+    for query, wanted in ((f"unit={name}", {served}), (f"unit={name}.service", {served}),
+                          (f"cgroup={name}", {grouped, below}), (f"cgroup={group}", {grouped, below}),
+                          (f"cgroup=/{name}/below", {below}), ("comm=zz-serve*", {served}),
+                          ("comm=zz-%5bgb%5d*", {grouped, below, beside}),
+                          (f"unit={name}&cgroup={name}x", {served, beside}),
+                          (f"comm=zz-beside&pid={served.pid}&cgroup={name}/below", {beside, served, below})):
+        check_equal(pids(query), {child.pid for child in wanted}, query)
+    # the pages lead to the same target
+    query = f"unit={name}.service"
+    for page, link in ((f"/debug/pprof/?{query}", f"profile?{query}"), (f"/debug/pprof/?{query}", f"/flame?{query}"),
+                       (f"/flame?{query}", f"/flame/graph?{query}"), (f"/flame?{query}", f"/debug/pprof/profile?{query}")):
+        status, _, body = server.get(page)
+        check_equal(status, 200, page)
+        check(f'"{link}"' in body.decode(), f"{page} does not lead to {link}")
+    status, _, body = server.get(f"/flame/graph?seconds=1&{query}")
+    check(status == 200 and b"short_work" in body, f"/flame/graph?{query}: {status}, {body[:200]}")
+    for query, wanted in ((f"unit={name}-none", 404), ("cgroup=/no/such/group", 404), ("cgroup=/a/../b", 400),
+                          ("unit=", 400), ("comm=" + "x" * 16, 400), ("cgroup=", 400)):
+        status, headers, body = server.get(f"/debug/pprof/profile?seconds=1&{query}")
+        check_equal((status, headers["X-Go-Pprof"]), (wanted, "1"), f"{query}: {body}")
+        check(body.endswith(b"\n") and body.count(b"\n") == 1, f"{query}: {body}")
     server.end()
 
 

@@ -87,6 +87,7 @@ static void test_types_are_found_and_unknown_ones_refused(void **state)
 	check_refused("GET", "/debug/pprof/trace?seconds=1", 404, NULL);
 	check_refused("POST", "/debug/pprof/profile", 405, NULL);
 	check_refused("DELETE", "/debug/pprof/symbol", 405, NULL);
+	check_route("/debug/pprof/symbol?0x1+0x2", ROUTE_SYMBOL, 0);
 }
 
 static void test_a_process_in_the_path_is_the_only_target(void **state)
