@@ -24,6 +24,9 @@ struct feed {
 	/* Who may see only its own processes cannot attach to all there are: then each portion is
 	 * collected by itself. */
 	bool by_itself;
+	/* What covers the target, its own or somebody else's; 0: nothing that the user is told of.
+	 */
+	uint64_t attachment;
 	uint64_t since_wall_ns; /* where the next portion begins */
 	pthread_t thread;
 	bool running;
@@ -51,30 +54,40 @@ static int dump(struct feed *f, struct fetched *ret, struct error *error)
 	return fetch_profile_waiting(f->remote, &request, &message, wait, ret, error);
 }
 
+static void read_state(struct feed *f, bool *ret_paused, bool *ret_ended)
+{
+	pthread_mutex_lock(&f->lock);
+	*ret_paused = f->paused;
+	*ret_ended = f->ended;
+	pthread_mutex_unlock(&f->lock);
+}
+
 static bool is_ended(struct feed *f)
 {
-	bool ended;
+	bool paused, ended;
 
-	pthread_mutex_lock(&f->lock);
-	ended = f->ended;
-	pthread_mutex_unlock(&f->lock);
+	read_state(f, &paused, &ended);
 	return ended;
 }
 
-/* One interval, or until it is woken up. */
-static void pause_thread(struct feed *f)
+/* One interval, or the end of a pause. */
+static void wait_for_interval(struct feed *f)
 {
 	struct pollfd p = { .fd = f->wake, .events = POLLIN };
-	bool paused;
-	uint64_t n;
+	uint64_t n, now = clock_monotonic_ns();
+	uint64_t until = now + (f->by_itself ? 0 : f->interval_ns);
+	bool paused, ended, was_paused = false;
 
-	pthread_mutex_lock(&f->lock);
-	paused = f->paused;
-	pthread_mutex_unlock(&f->lock);
-	if (poll(&p, 1, paused ? -1 : (int)(f->by_itself ? 0 : f->interval_ns / NS_PER_MS)) > 0)
-		(void)!read(f->wake, &n, sizeof(n));
+	for (;; now = clock_monotonic_ns()) {
+		read_state(f, &paused, &ended);
+		if (ended || (!paused && (was_paused || now >= until)))
+			break;
+		was_paused = paused;
+		if (poll(&p, 1, paused ? -1 : (int)((until - now) / NS_PER_MS) + 1) > 0)
+			(void)!read(f->wake, &n, sizeof(n));
+	}
 	/* What was sampled while nobody looked is not part of the next interval. */
-	if (paused)
+	if (was_paused)
 		f->since_wall_ns = clock_wall_ns() - f->interval_ns;
 }
 
@@ -99,40 +112,35 @@ static void fetch(struct feed *f, struct portion *ret)
 		ret->error = error;
 }
 
+static void drop_portion(struct feed *f)
+{
+	if (f->has_portion)
+		profile_free(f->portion.profile);
+	f->has_portion = false;
+}
+
 static void post(struct feed *f, struct portion *portion)
 {
 	uint64_t one = 1;
 
 	pthread_mutex_lock(&f->lock);
-	if (f->has_portion)
-		profile_free(f->portion.profile);
-	f->portion = *portion;
-	f->has_portion = true;
+	/* It was on its way when the pause began. That there is nothing more is said all the same.
+	 */
+	if (f->paused && !portion->error.code) {
+		profile_free(portion->profile);
+	} else {
+		drop_portion(f);
+		f->portion = *portion;
+		f->has_portion = true;
+	}
 	pthread_mutex_unlock(&f->lock);
 	(void)!write(f->ready, &one, sizeof(one));
 }
 
-static void *run(void *userdata)
-{
-	struct feed *f = userdata;
-	struct portion portion;
-
-	for (;;) {
-		pause_thread(f);
-		if (is_ended(f))
-			return NULL;
-		fetch(f, &portion);
-		if (portion.error.code && is_ended(f))
-			return NULL;
-		post(f, &portion);
-		if (portion.error.code)
-			return NULL;
-	}
-}
-
+/* An attachment without a target is its owner's: it covers what that user may see. */
 static bool collects(const Profd__V1__Attachment *a, const char *type, const char *target)
 {
-	if (strcmp(a->target, target) != 0 && strcmp(a->target, "--all") != 0)
+	if (!*a->target || (strcmp(a->target, target) != 0 && strcmp(a->target, "--all") != 0))
 		return false;
 	for (size_t i = 0; i < a->n_types; i++)
 		if (!strcmp(a->types[i], type))
@@ -140,13 +148,15 @@ static bool collects(const Profd__V1__Attachment *a, const char *type, const cha
 	return false;
 }
 
-/* Everything is attached, or the target is in the same words: as far as the caller is told. */
-static int is_attached(struct feed *f, bool *ret, struct error *error)
+/* What is relied on is still there; else everything is attached, or the target in the same words.
+ * As far as the caller is told. */
+static int find_attachment(struct feed *f, struct error *error)
 {
 	CLEANUP(reply_freep) Profd__V1__Reply *reply = NULL;
 	Profd__V1__Request request = PROFD__V1__REQUEST__INIT;
 	Profd__V1__ListRequest list = PROFD__V1__LIST_REQUEST__INIT;
 	struct remote_wait wait = { .silence_ms = REMOTE_ANSWER_MS };
+	uint64_t found = 0;
 	char text[1024];
 	int r;
 
@@ -157,9 +167,15 @@ static int is_attached(struct feed *f, bool *ret, struct error *error)
 	if (r < 0)
 		return r;
 	target_args_text(&f->o->target, text, sizeof(text));
-	*ret = false;
-	for (size_t i = 0; i < reply->list->n_attachments && !*ret; i++)
-		*ret = collects(reply->list->attachments[i], f->o->types[0], text);
+	for (size_t i = 0; i < reply->list->n_attachments; i++) {
+		const Profd__V1__Attachment *a = reply->list->attachments[i];
+
+		if (f->attachment && a->id == f->attachment)
+			return 0;
+		if (!found && collects(a, f->o->types[0], text))
+			found = a->id;
+	}
+	f->attachment = found;
 	return 0;
 }
 
@@ -179,33 +195,82 @@ static int is_sampled(struct feed *f, bool *ret, struct error *error)
 
 static int is_covered(struct feed *f, bool *ret, struct error *error)
 {
-	int r = is_attached(f, ret, error);
+	int r = find_attachment(f, error);
 
 	f->since_wall_ns = clock_wall_ns();
+	*ret = f->attachment != 0;
 	if (r < 0 || *ret || remote_hello(f->remote)->privileged)
 		return r;
 	return is_sampled(f, ret, error);
 }
 
-static int cover(struct feed *f, struct error *error)
+static int attach(struct feed *f, struct error *error)
 {
 	CLEANUP(reply_freep) Profd__V1__Reply *reply = NULL;
 	struct target_args all = { .all = true, .below_pidfd = -1 };
-	bool everything = target_args_empty(&f->o->target) || f->o->target.all, covered;
+	bool everything = target_args_empty(&f->o->target) || f->o->target.all;
 	struct error why = ERROR_INIT;
-	int r = is_covered(f, &covered, error);
+	int r = attach_send(f->remote, f->o, everything ? &all : &f->o->target, true, &reply, &why);
 
-	if (r < 0 || covered)
-		return r;
-	r = attach_send(f->remote, f->o, everything ? &all : &f->o->target, true, &reply, &why);
 	if (r < 0 && everything && why.code == EXIT_CODE_DENIED) {
 		f->by_itself = true;
 		return 0;
 	}
 	if (r < 0)
 		return error_set(error, r, why.code, "%s", why.text);
-	f->since_wall_ns = clock_wall_ns();
+	f->attachment = reply->attach->attachment->id;
 	return 0;
+}
+
+static int cover(struct feed *f, struct error *error)
+{
+	bool covered;
+	int r = is_covered(f, &covered, error);
+
+	if (r == 0 && !covered)
+		r = attach(f, error);
+	f->since_wall_ns = clock_wall_ns();
+	return r;
+}
+
+/* What covered the target may have been detached: it is another's, or another command's. A target
+ * that has ended may have left samples, or have children. */
+static int stay_covered(struct feed *f, bool empty, struct error *error)
+{
+	bool told = f->attachment != 0;
+	int r = 0;
+
+	if (told)
+		r = find_attachment(f, error);
+	if (r < 0 || f->by_itself || f->attachment || (!told && !empty))
+		return r;
+	r = attach(f, error);
+	if (r == 0 || error->code != EXIT_CODE_NO_TARGET)
+		return r;
+	*error = (struct error)ERROR_INIT;
+	return 0;
+}
+
+static void *run(void *userdata)
+{
+	struct feed *f = userdata;
+	struct portion portion;
+
+	for (;;) {
+		wait_for_interval(f);
+		if (is_ended(f))
+			return NULL;
+		fetch(f, &portion);
+		if (!portion.error.code)
+			(void)stay_covered(f, !portion.profile, &portion.error);
+		if (portion.error.code && is_ended(f)) {
+			profile_free(portion.profile);
+			return NULL;
+		}
+		post(f, &portion);
+		if (portion.error.code)
+			return NULL;
+	}
 }
 
 static int start(struct feed *f, struct error *error)
@@ -262,8 +327,7 @@ struct feed *feed_free(struct feed *f)
 		(void)shutdown(remote_fd(f->remote), SHUT_RDWR);
 		(void)pthread_join(f->thread, NULL);
 	}
-	if (f->has_portion)
-		profile_free(f->portion.profile);
+	drop_portion(f);
 	close_fd(f->ready);
 	close_fd(f->wake);
 	remote_free(f->remote);
@@ -298,6 +362,8 @@ void feed_pause(struct feed *f, bool paused)
 
 	pthread_mutex_lock(&f->lock);
 	f->paused = paused;
+	if (paused && !f->portion.error.code)
+		drop_portion(f);
 	pthread_mutex_unlock(&f->lock);
 	(void)!write(f->wake, &one, sizeof(one));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What was sampled since the last time, from the daemon, every interval, by a thread of its own:
- * the screen answers keys meanwhile. One request an interval; none while it is paused.
+ * the screen answers keys meanwhile. One dump an interval, and a look at whether what covers the
+ * target is still attached; nothing at all while it is paused.
  */
 #ifndef PROFCTL_LIVE_FEED_H
 #define PROFCTL_LIVE_FEED_H
@@ -26,6 +27,7 @@ DEFINE_CLEANUP(struct feed *, feed_free)
 int feed_fd(const struct feed *f);
 /* False: there is none. */
 bool feed_take(struct feed *f, struct portion *ret);
+/* There is no portion from a pause's beginning to its end, but for one that says an error. */
 void feed_pause(struct feed *f, bool paused);
 
 #endif

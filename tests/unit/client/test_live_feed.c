@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What top asks the daemon for, and when: a daemon that counts. */
+#include "fake_daemon.h"
+#include "base/clock.h"
+#include "client/load.h"
+#include "live/feed.h"
+
+#define INTERVAL_MS 50
+#define LONG_MS	    60000 /* far beyond what a loaded machine needs */
+
+struct fixture {
+	struct fake *fake;
+	struct attach_options options;
+	struct feed *feed;
+};
+
+static int setup(void **state)
+{
+	struct fixture *x = calloc(1, sizeof(*x));
+
+	assert_non_null(x);
+	x->fake = fake_new();
+	fake_start(x->fake);
+	x->options = (struct attach_options)ATTACH_OPTIONS_INIT;
+	x->options.types[x->options.n_types++] = "cpu";
+	*state = x;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *x = *state;
+
+	feed_free(x->feed);
+	attach_options_deinit(&x->options);
+	fake_free(x->fake);
+	free(x);
+	return 0;
+}
+
+static void start(struct fixture *x)
+{
+	struct error error = ERROR_INIT;
+
+	if (feed_new(&x->feed, &x->options, INTERVAL_MS * NS_PER_MS, &error) < 0)
+		fail_msg("%s", error.text);
+}
+
+/* Waits for the next portion and gives its error's code. */
+static enum exit_code take(struct fixture *x, bool *ret_empty)
+{
+	struct pollfd p = { .fd = feed_fd(x->feed), .events = POLLIN };
+	struct portion portion;
+
+	do
+		assert_int_equal(poll(&p, 1, LONG_MS), 1);
+	while (!feed_take(x->feed, &portion));
+	*ret_empty = !portion.profile;
+	profile_free(portion.profile);
+	return portion.error.code;
+}
+
+static void each_portion_is_one_dump(void **state)
+{
+	struct fixture *x = *state;
+	uint32_t before;
+	bool empty;
+
+	start(x);
+	before = x->fake->n_dump;
+	for (uint32_t i = 1; i <= 5; i++) {
+		assert_int_equal(take(x, &empty), EXIT_CODE_OK);
+		assert_false(empty);
+	}
+	/* The next one may be on its way. */
+	assert_in_range(x->fake->n_dump - before, 5, 6);
+	assert_int_equal(x->fake->n_connections, 1);
+	assert_int_equal(x->fake->seconds_ns, 0);
+}
+
+static void nothing_is_asked_for_in_a_pause(void **state)
+{
+	struct fixture *x = *state;
+	struct portion portion;
+	uint32_t before;
+	bool empty;
+
+	start(x);
+	assert_int_equal(take(x, &empty), EXIT_CODE_OK);
+	feed_pause(x->feed, true);
+	/* What was under way when the pause began. */
+	poll(NULL, 0, 10 * INTERVAL_MS);
+	before = x->fake->n_dump;
+	poll(NULL, 0, 10 * INTERVAL_MS);
+	assert_int_equal(x->fake->n_dump, before);
+	assert_false(feed_take(x->feed, &portion));
+	feed_pause(x->feed, false);
+	assert_int_equal(take(x, &empty), EXIT_CODE_OK);
+	assert_true(x->fake->n_dump > before);
+}
+
+static void no_portion_comes_once_it_is_paused(void **state)
+{
+	struct fixture *x = *state;
+	struct portion portion;
+	bool empty;
+
+	start(x);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(take(x, &empty), EXIT_CODE_OK);
+		poll(NULL, 0, (int)(i * INTERVAL_MS / 10));
+		feed_pause(x->feed, true);
+		assert_false(feed_take(x->feed, &portion));
+		poll(NULL, 0, 2);
+		assert_false(feed_take(x->feed, &portion));
+		feed_pause(x->feed, false);
+	}
+}
+
+/* The daemon shows an attachment of other words: it is not relied on. */
+static void what_nothing_covers_is_attached_until_it_ends(void **state)
+{
+	struct fixture *x = *state;
+	struct error error = ERROR_INIT;
+	char pid[16];
+	bool empty;
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	assert_int_equal(target_args_option(&x->options.target, OPTION_PID, pid, &error), 1);
+	x->fake->fail_dump_code = EXIT_CODE_EMPTY;
+	strcpy(x->fake->fail_text, "nothing");
+	start(x);
+	assert_int_equal(x->fake->n_attach, 1);
+	assert_true(x->fake->until_disconnect);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(take(x, &empty), EXIT_CODE_OK);
+		assert_true(empty);
+	}
+	assert_int_equal(x->fake->n_attach, 1);
+}
+
+static void what_is_seen_is_not_attached_again_until_it_is_gone(void **state)
+{
+	struct fixture *x = *state;
+	bool empty = false;
+
+	start(x);
+	assert_int_equal(x->fake->n_attach, 0);
+	assert_int_equal(take(x, &empty), EXIT_CODE_OK);
+	strcpy(x->fake->fail_text, "nothing");
+	x->fake->fail_dump_code = EXIT_CODE_EMPTY;
+	while (!empty)
+		assert_int_equal(take(x, &empty), EXIT_CODE_OK);
+	assert_int_equal(x->fake->n_attach, 1);
+	assert_true(x->fake->all);
+}
+
+static void an_error_is_the_last_portion_also_of_a_paused_one(void **state)
+{
+	struct fixture *x = *state;
+	bool empty;
+
+	start(x);
+	assert_int_equal(take(x, &empty), EXIT_CODE_OK);
+	x->fake->hang_up_on_dump = true;
+	while (take(x, &empty) == EXIT_CODE_OK)
+		;
+	assert_true(empty);
+	feed_pause(x->feed, true);
+	feed_pause(x->feed, false);
+	x->feed = feed_free(x->feed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(each_portion_is_one_dump, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_asked_for_in_a_pause, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			no_portion_comes_once_it_is_paused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_nothing_covers_is_attached_until_it_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_is_seen_is_not_attached_again_until_it_is_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_error_is_the_last_portion_also_of_a_paused_one, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
