@@ -53,6 +53,9 @@ enum truncate_reason {
 enum record_kind {
 	RECORD_SAMPLE =
 		1, /* struct sample_record, then n_kernel + n_user u64 frames if `has_stack` */
+	/* The same, always with its frames, then a struct stack_window and its bytes: the user
+	 * frames are what could be had without all of the tables. */
+	RECORD_WINDOW = 2,
 };
 
 /* Who may be shown a sample besides root and group profd: the one uid that every credential of the
@@ -87,6 +90,20 @@ struct sample_record {
 	__abi_u64 frames[];
 };
 _Static_assert(sizeof(struct sample_record) == 104, "sample_record is part of the BPF ABI");
+
+#define ABI_WINDOW_BYTES 65536
+
+/* Where the user part of a stack starts, to be walked again when more is known; `bytes` bytes of the
+ * stack follow, from `start` on, as far as they could be read. */
+struct stack_window {
+	__abi_u64 ip, sp, bp;
+	__abi_u64 start; /* sp rounded down to 8, or the first page above that is there */
+	__abi_u64 registers[16]; /* by DWARF number; rbp and rsp are above */
+	__abi_u64 code[2];	 /* the bytes from ip - 8 on; 0: not readable */
+	__abi_u32 bytes;	 /* a multiple of 8, at most ABI_WINDOW_BYTES */
+	__abi_u32 pad;
+};
+_Static_assert(sizeof(struct stack_window) == 184, "stack_window is part of the BPF ABI");
 
 /* ---- targets -------------------------------------------------------------------------------- */
 
@@ -130,8 +147,9 @@ struct control {
 	__abi_u64 set_attachments[ABI_EVENT_SETS];
 	struct target_rule rules[ABI_ATTACHMENTS]; /* by attachment */
 	__abi_u64 pointer_sets; /* event sets that are to be walked by frame pointers alone */
+	__abi_u64 window_sets;	/* event sets of which each sample comes with its window */
 };
-_Static_assert(sizeof(struct control) == 6 * 8 + 8 * 8 + 64 * 104, "control is part of the ABI");
+_Static_assert(sizeof(struct control) == 7 * 8 + 8 * 8 + 64 * 104, "control is part of the ABI");
 
 /* ---- unwind tables --------------------------------------------------------------------------- */
 
@@ -195,7 +213,8 @@ struct set_counters {
 	__abi_u64 rule_searches;  /* in mapping and table; the other frames of listed processes */
 	__abi_u64 rule_hits;	  /* found their rule in the cache */
 	__abi_u64 pointer_frames; /* steps by frame pointer where there is a list */
-	__abi_u64 pad[64 - 12 - DROP_COUNT - TRUNCATE_COUNT];
+	__abi_u64 windows;	  /* samples that came with registers and stack */
+	__abi_u64 pad[64 - 13 - DROP_COUNT - TRUNCATE_COUNT];
 };
 _Static_assert(sizeof(struct set_counters) == 512, "set_counters is part of the BPF ABI");
 

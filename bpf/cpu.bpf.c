@@ -36,10 +36,14 @@ struct cpu_scratch {
 	u32 busy;
 	u32 pad;
 	struct user_regs regs;
+	struct unwind_regs first; /* where the user part starts */
+	u64 first_frame; /* where the stack of the main thread began; above it are strings */
 	struct unwind_scratch unwind;
-	/* A sample_record, then its frames: as one array, as a flexible member must be the last. */
+	/* A sample_record, then its frames: as one array, as a flexible member must be the last.
+	 * Behind the frames a stack_window, its bytes, and a page that no read gets to. */
 	u64 record[sizeof(struct sample_record) / 8];
 	u64 frames[UNWIND_FRAMES];
+	u64 window[(sizeof(struct stack_window) + ABI_WINDOW_BYTES + UNWIND_PAGE) / 8];
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -135,6 +139,15 @@ static __always_inline u8 covering_sets(struct control *control, u64 attachments
 	return sets;
 }
 
+/* In exec, the registers are still those of the old program when its memory has gone already. */
+static __always_inline bool stack_is_gone(struct task_struct *task, const struct unwind_regs *regs)
+{
+	u64 word;
+
+	return bpf_core_field_exists(task->in_execve) && BPF_CORE_READ_BITFIELD(task, in_execve) &&
+	       bpf_probe_read_user(&word, sizeof(word), (void *)regs->sp);
+}
+
 /* Where the user part starts: false where there is none. */
 static __always_inline bool user_regs_get(struct perf_event_context *ctx, struct task_struct *task,
 	bool in_user, struct cpu_scratch *s, struct unwind_regs *ret, u64 *ret_cs)
@@ -210,6 +223,112 @@ static __always_inline u32 submit(struct cpu_scratch *s, struct set_counters *c,
 	return OUTCOME_STORED;
 }
 
+struct window_walk {
+	struct cpu_scratch *scratch;
+	u64 at;
+	u32 bytes, left;
+};
+
+/* The window is behind the frames. */
+static __always_inline struct stack_window *window_of(struct cpu_scratch *s)
+{
+	return (void *)(s->frames + (s->unwind.n & (UNWIND_FRAMES - 1)));
+}
+
+/* To the end of each page, so that the end of the stack costs none before it. */
+static long window_callback(u32 index, void *context)
+{
+	struct window_walk *c = context;
+	struct stack_window *w = window_of(c->scratch);
+	u64 at = c->at;
+	u32 bytes = c->bytes, part = UNWIND_PAGE - (at & (UNWIND_PAGE - 1));
+
+	if (part > c->left)
+		part = c->left;
+	asm volatile("" : "+r"(bytes), "+r"(part));
+	if (bytes >= ABI_WINDOW_BYTES || part == 0 || part > UNWIND_PAGE)
+		return 1;
+	if (!bpf_probe_read_user((u8 *)(w + 1) + bytes, part, (void *)at))
+		c->bytes = bytes + part;
+	else if (bytes)
+		return 1;
+	else
+		w->start = at + part; /* the stack is about to grow */
+	c->left -= part;
+	c->at = at + part;
+	return 0;
+}
+
+/* Puts registers and stack behind the frames. How many bytes of the stack there are. */
+__noinline u32 window_copy(struct cpu_scratch *s)
+{
+	struct window_walk c = { .scratch = s, .left = ABI_WINDOW_BYTES };
+	struct stack_window *w;
+	u64 up;
+
+	if (!s)
+		return 0;
+	w = window_of(s);
+	w->ip = s->first.ip;
+	w->sp = s->first.sp;
+	w->bp = s->first.bp;
+	for (u32 i = 0; i < 16; i++)
+		w->registers[i] = s->unwind.leaf.registers[i];
+	/* Leaves zeroes where it cannot be read. */
+	bpf_probe_read_user(w->code, sizeof(w->code), (void *)(w->ip - 8));
+	c.at = w->start = w->sp & ~7ULL;
+	up = s->first_frame - c.at;
+	if (up < ABI_WINDOW_BYTES - 16)
+		c.left = (up + 16) & ~7ULL;
+	bpf_loop(ABI_WINDOW_BYTES / UNWIND_PAGE + 1, window_callback, &c, 0);
+	w->bytes = c.bytes > ABI_WINDOW_BYTES ? 0 : c.bytes;
+	w->pad = 0;
+	return w->bytes;
+}
+
+/* A sample whose user part is to be walked again. */
+static __always_inline u32 submit_window(
+	struct cpu_scratch *s, struct set_counters *c, u32 cpu, u64 began)
+{
+	struct sample_record *r = (void *)s->record;
+	void *ring = bpf_map_lookup_elem(&rings, &cpu);
+	u32 bytes = window_copy(s), n = s->unwind.n & (UNWIND_FRAMES - 1), size;
+	u64 flags = BPF_RB_NO_WAKEUP;
+
+	if (!ring)
+		return DROP_RING_FULL;
+	if (bytes > ABI_WINDOW_BYTES)
+		return DROP_RING_FULL;
+	size = sizeof(*r) + n * 8 + sizeof(struct stack_window) + bytes;
+	r->kind = RECORD_WINDOW;
+	r->has_stack = 1;
+	r->size = size;
+	r->own_ns = bpf_ktime_get_ns() - began;
+	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > ring_wake_bytes / 2)
+		flags = BPF_RB_FORCE_WAKEUP;
+	if (bpf_ringbuf_output(ring, r, size, flags))
+		return DROP_RING_FULL;
+	c->windows++;
+	return OUTCOME_STORED;
+}
+
+/* Could more be known of the user part later? Not while the ring is three quarters full: there a
+ * sample with what is known now is better than none. */
+static __always_inline bool wants_window(
+	const struct control *control, const struct unwind_scratch *s, u32 set, u32 cpu)
+{
+	void *ring;
+
+	if (control->pointer_sets >> (set & 7) & 1)
+		return false;
+	if (!(control->window_sets >> (set & 7) & 1) && s->is_listed && !s->is_pending &&
+		s->reason != TRUNCATE_NO_MAPPING)
+		return false;
+	ring = bpf_map_lookup_elem(&rings, &cpu);
+	return ring &&
+	       bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) <= ring_wake_bytes + ring_wake_bytes / 2;
+}
+
 /* How the user part was walked. Every frame had its rule looked up once, but the last one of a
  * stack that is too deep. */
 static __always_inline void count_rules(
@@ -233,7 +352,7 @@ static __always_inline u32 take(struct perf_event_context *ctx, struct task_stru
 	struct sample_record *r = (void *)s->record;
 	struct unwind_regs regs;
 	u64 cs, hash;
-	bool in_user = ARCH_REGS_IN_USER(&ctx->regs);
+	bool in_user = ARCH_REGS_IN_USER(&ctx->regs), is_walked = false;
 	u32 outcome, n_kernel;
 
 	r->kind = RECORD_SAMPLE;
@@ -268,21 +387,31 @@ static __always_inline u32 take(struct perf_event_context *ctx, struct task_stru
 			unwind_push(&s->unwind, s->frames, regs.ip);
 			hash = unwind_hash(hash, regs.ip);
 			s->unwind.reason = TRUNCATE_COMPAT;
+		} else if (!in_user && stack_is_gone(task, &regs)) {
+			s->unwind.reason = TRUNCATE_EXEC;
 		} else {
 			/* Nobody's list is that of number 0. */
-			u32 listed = control->pointer_sets >> (set & 7) & 1 ? 0 : task->tgid;
+			u64 unlisted = control->pointer_sets | control->window_sets;
+			u32 listed = unlisted >> (set & 7) & 1 ? 0 : task->tgid;
 
+			is_walked = true;
+			s->first = regs;
+			s->first_frame = task->mm->start_stack;
 			hash = unwind_user(&s->unwind, s->frames, &regs, listed, r->start_ns, hash);
 		}
 	}
 	if (s->unwind.reason == TRUNCATE_NONE && n_kernel >= ABI_KERNEL_FRAMES)
 		s->unwind.reason = TRUNCATE_KERNEL_DEPTH;
-	r->stack_hash = unwind_hash_end(hash);
+	/* The same frames may be all there is, or what could be had. */
+	r->stack_hash = unwind_hash_end(unwind_hash(hash, s->unwind.reason));
 	r->n_kernel = n_kernel;
 	r->n_user = s->unwind.n - n_kernel;
 	r->truncated = s->unwind.reason;
 
-	outcome = submit(s, c, cpu, began);
+	if (is_walked && wants_window(control, &s->unwind, set, cpu))
+		outcome = submit_window(s, c, cpu, began);
+	else
+		outcome = submit(s, c, cpu, began);
 	if (outcome == OUTCOME_STORED) {
 		u32 reason = s->unwind.reason;
 

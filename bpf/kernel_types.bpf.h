@@ -74,6 +74,7 @@ struct file {
 struct mm_struct {
 	unsigned long flags;
 	struct file *exe_file;
+	unsigned long start_stack;
 };
 /* mm->flags is a bitmap in a struct since Linux 6.18. */
 struct mm_struct___bitmap {
@@ -91,6 +92,7 @@ struct task_struct {
 	struct pid *thread_pid;
 	const struct cred *real_cred;
 	struct mm_struct *mm;
+	unsigned int in_execve : 1;
 	char comm[16];
 };
 

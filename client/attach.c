@@ -15,7 +15,7 @@
 #include "client/interrupt.h"
 #include "client/progress.h"
 
-static const char *const unwind_names[] = { "auto", "fp", NULL };
+static const char *const unwind_names[] = { "auto", "fp", "dwarf", NULL };
 
 void attach_options_deinit(struct attach_options *o)
 {

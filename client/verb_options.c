@@ -29,9 +29,10 @@ const struct verb_option collect_options[] = {
 	{ "freq", 'F', "HZ", "Samples a second of CPU time, 1 to 10000 (default: 99).",
 		OPTION_FREQ },
 	{ "event", 0, "EVENT", "What drives the sampling (default: cpu-clock).", OPTION_EVENT },
-	{ "unwind", 0, "auto|fp",
-		"How stacks are walked: the best way that there is for each file (auto), or by "
-		"frame pointers only (fp).",
+	{ "unwind", 0, "auto|fp|dwarf",
+		"How stacks are walked: in the kernel, the best way that there is for each file "
+		"(auto) or by frame pointers only (fp); or in the daemon, by a copy of 64 KiB of "
+		"the stack with each sample (dwarf).",
 		OPTION_UNWIND },
 	{ "duration", 'd', "TIME", "Stop after this long, write the profile and detach.",
 		OPTION_DURATION },

@@ -120,6 +120,23 @@ void account_span(struct profd *p, uint64_t from_ns, uint64_t until_ns, struct a
 		SUBTRACT(truncated[i]);
 }
 
+void account_moved(
+	struct profd *p, uint64_t time_ns, enum truncate_reason from, enum truncate_reason to)
+{
+	const struct array *rows = &p->accounts.rows;
+
+	for (size_t i = rows->n; i-- > 0;) {
+		struct account *row = ARRAY_AT(rows, struct account, i);
+		/* Its programs may have counted it already, or not yet. */
+		if (row->time_ns < time_ns)
+			break;
+		if (row->truncated[from] == 0)
+			continue;
+		row->truncated[from]--;
+		row->truncated[to]++;
+	}
+}
+
 void account_log_deinit(struct account_log *l)
 {
 	array_deinit(&l->rows);

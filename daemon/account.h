@@ -30,6 +30,9 @@ void account_now(struct profd *p, struct account *ret);
 void account_keep(struct profd *p);
 /* What happened between two times (as near as what is kept allows; 0: the first kept, now). */
 void account_span(struct profd *p, uint64_t from_ns, uint64_t until_ns, struct account *ret);
+/* A stack taken at that time, counted under one reason, was walked again and ended with another. */
+void account_moved(
+	struct profd *p, uint64_t time_ns, enum truncate_reason from, enum truncate_reason to);
 void account_log_deinit(struct account_log *l);
 
 #endif

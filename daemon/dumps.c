@@ -15,6 +15,7 @@
 
 #define PROGRESS_US (100 * 1000)
 #define SECONDS_MAX (24ULL * 3600 * NS_PER_SEC)
+#define SETTLE_US   (5 * 1000)
 
 struct dump_job {
 	struct pending pending;
@@ -33,7 +34,8 @@ struct dump_job {
 	uint64_t from_ns, until_ns;
 	uint64_t seconds_ns;
 	char event[32];
-	sd_event_source *timer;
+	sd_event_source *timer;	 /* of --seconds */
+	sd_event_source *settle; /* until samples of the span that wait for tables are walked */
 	struct dump *dump;
 	char *interpreters; /* owned; comments_interpreters() */
 	bool attaching;	    /* follow_attach() owes us a call */
@@ -56,6 +58,7 @@ static void job_free(struct dump_job *j)
 		follow_detach(p, a);
 	dump_free(j->dump);
 	sd_event_source_disable_unref(j->timer);
+	sd_event_source_disable_unref(j->settle);
 	target_spec_deinit(&j->target);
 	free(j->interpreters);
 	free(j->dead_pids);
@@ -210,10 +213,9 @@ static char *on_comments(void *userdata, const struct dump *d)
 		       : NULL;
 }
 
-static void job_dump(struct dump_job *j)
+static void job_dump_now(struct dump_job *j)
 {
 	struct profd *p = j->profd;
-	uint64_t now = pipeline_split(p);
 	struct dump_rooms rooms = {
 		.event = p->event,
 		.aggregate = p->aggregate,
@@ -225,7 +227,7 @@ static void job_dump(struct dump_job *j)
 	};
 	struct dump_request request = {
 		.from_ns = MAX(j->from_ns, j->attachment_since_ns),
-		.until_ns = j->until_ns ? MIN(j->until_ns, now) : now,
+		.until_ns = j->until_ns,
 		.slots = j->slots,
 		.kernel_addresses = authz_allows(&j->peer, AUTHZ_KERNEL_ADDRESSES, j->peer.uid),
 		.matches = series_matches,
@@ -238,6 +240,33 @@ static void job_dump(struct dump_job *j)
 		error_set(&error, r, EXIT_CODE_FAILED, "cannot make a dump: %s", strerror(-r));
 		job_fail(j, &error);
 	}
+}
+
+static int on_settle(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct dump_job *j = userdata;
+
+	(void)usec;
+	if (early_oldest_ns(j->profd->early) < j->until_ns) {
+		(void)sd_event_source_set_time_relative(source, SETTLE_US);
+		(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+		return 0;
+	}
+	sd_event_source_disable_unref(TAKE_PTR(j->settle));
+	job_dump_now(j);
+	return 0;
+}
+
+/* What is in the span is known from here on; early.c bounds how long some of it waits. */
+static void job_dump(struct dump_job *j)
+{
+	uint64_t now = pipeline_split(j->profd);
+
+	j->until_ns = j->until_ns ? MIN(j->until_ns, now) : now;
+	if (early_oldest_ns(j->profd->early) >= j->until_ns ||
+		sd_event_add_time_relative(j->profd->event, &j->settle, CLOCK_MONOTONIC, SETTLE_US,
+			1000, on_settle, j) < 0)
+		job_dump_now(j);
 }
 
 /* ---- --seconds ---- */

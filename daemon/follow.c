@@ -67,17 +67,41 @@ static int check_shape(struct follow *f)
 	return 0;
 }
 
-/* A set is walked by frame pointers alone where each of its attachments, and this one of the
- * request on its way, wants it so. */
+static enum kernel_walk walk_of(const char *unwind)
+{
+	return strcmp(unwind, "fp") == 0      ? KERNEL_WALK_POINTERS
+	       : strcmp(unwind, "dwarf") == 0 ? KERNEL_WALK_WINDOWS
+					      : KERNEL_WALK_TABLES;
+}
+
+/* A set is walked by tables in the program where one of its attachments, or the one of the request
+ * on its way, wants it so; else by windows, else by frame pointers alone. */
 static void set_unwind(struct profd *p, unsigned set, const char *unwind)
 {
-	bool only = !unwind || strcmp(unwind, "fp") == 0;
+	bool wanted[KERNEL_WALK_WINDOWS + 1] = { 0 };
 	const struct attachment *a;
 
+	if (unwind)
+		wanted[walk_of(unwind)] = true;
 	for (size_t i = 0; (a = attachment_table_at(p->attachments, i)); i++)
-		if (a->freq_hz && a->event_set == set && strcmp(a->unwind, "fp") != 0)
-			only = false;
-	kernel_set_pointers(p->kernel, set, only);
+		if (a->freq_hz && a->event_set == set)
+			wanted[walk_of(a->unwind)] = true;
+	kernel_set_walk(p->kernel, set,
+		wanted[KERNEL_WALK_TABLES]     ? KERNEL_WALK_TABLES
+		: wanted[KERNEL_WALK_WINDOWS]  ? KERNEL_WALK_WINDOWS
+		: wanted[KERNEL_WALK_POINTERS] ? KERNEL_WALK_POINTERS
+					       : KERNEL_WALK_TABLES);
+}
+
+/* What waits to be walked belongs to the set as it is now. */
+static void let_go(struct profd *p, unsigned set, uint64_t bits)
+{
+	struct kernel_set_info info;
+
+	kernel_set_detach(p->kernel, set, bits);
+	kernel_set_info(p->kernel, set, &info);
+	if (!info.active)
+		early_flush_set(p->early, set);
 }
 
 /* ---- the end of it ---- */
@@ -108,7 +132,7 @@ void follow_start(struct follow *f)
 		return;
 	}
 	if (f->updated && a->event_set != set && a->freq_hz)
-		kernel_set_detach(p->kernel, a->event_set, bits);
+		let_go(p, a->event_set, bits);
 	a->event_set = set;
 	a->freq_hz = f->request.freq_hz;
 	a->types = f->request.types;
@@ -184,7 +208,8 @@ void follow_detach(struct profd *p, struct attachment *a)
 {
 	pipeline_split(p);
 	if (a->freq_hz)
-		kernel_set_detach(p->kernel, a->event_set, a->bits);
+		let_go(p, a->event_set, a->bits);
+	early_forget(p->early, a->bits);
 	kernel_target_forget(p->kernel, a->bits);
 	for (unsigned bit = 0; bit < ABI_ATTACHMENTS; bit++)
 		if (a->bits >> bit & 1)

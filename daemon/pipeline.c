@@ -5,6 +5,8 @@
  * - kernel/rings.c drains sideband, then samples up to the positions noted before
  * - on_sideband -> proc/process.c: who lives, what is mapped where since when; unwind.c: tables of
  *   it for the programs
+ * - on_window -> early.c: samples that came before their tables wait for them, are walked here, and
+ *   go on as the others
  * - on_sample -> collect/aggregate.c: the process by time, the stack by hash (collect/stack.c),
  *   located now (collect/locate.c), counted in its series and slot (collect/slots.c)
  * - dumps.c, on request: collect/select.c -> symbol/symbolizer.c (worker) -> collect/image.c ->
@@ -127,9 +129,19 @@ static void on_sample(void *userdata, const struct sample_record *record)
 	unwind_sampled(p->unwind, record);
 }
 
+static void on_window(
+	void *userdata, const struct sample_record *record, const struct stack_window *window)
+{
+	struct profd *p = userdata;
+	p->progress_ns = clock_monotonic_ns();
+	unwind_sampled(p->unwind, record);
+	early_sample(p->early, record, window);
+}
+
 const struct kernel_callbacks pipeline_callbacks = {
 	.sideband = on_sideband,
 	.sample = on_sample,
+	.window = on_window,
 };
 
 void pipeline_drain(struct profd *p, uint64_t budget_ns)

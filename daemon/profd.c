@@ -143,6 +143,8 @@ static int make_rooms(struct profd *p, struct error *error)
 	if (r < 0)
 		return r;
 	r = unwind_new(&p->unwind, p);
+	if (r >= 0)
+		r = early_new(&p->early, p);
 	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "cannot start: %s", strerror(-r)) : 0;
 }
 
@@ -234,6 +236,7 @@ struct profd *profd_free(struct profd *p)
 	p->ending = true;
 	if (p->socket_path)
 		(void)unlink(p->socket_path);
+	early_free(p->early);
 	unwind_free(p->unwind);
 	kernel_free(p->kernel);
 	helper_pool_free(p->encoder);

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "collect/aggregate.h"
 #include "collect/dump.h"
+#include "early.h"
 #include "ipc/server.h"
 #include "isolate/helper.h"
 #include "kernel/kernel.h"
@@ -58,6 +59,7 @@ struct profd {
 	struct aggregate *aggregate;
 	struct kernel *kernel;
 	struct unwind *unwind;
+	struct early *early;
 	struct attachment_table *attachments;
 	struct account_log accounts;
 	struct exes exes;

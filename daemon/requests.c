@@ -87,9 +87,10 @@ static int parse_attach(struct profd *p, const Profd__V1__AttachRequest *m, int 
 			ret->freq_hz, LIMIT_FREQ_MIN_HZ, LIMIT_FREQ_MAX_HZ);
 	ret->event = *m->event ? m->event : p->config.event;
 	ret->unwind = *m->unwind ? m->unwind : "auto";
-	if (strcmp(ret->unwind, "auto") != 0 && strcmp(ret->unwind, "fp") != 0)
+	if (strcmp(ret->unwind, "auto") != 0 && strcmp(ret->unwind, "fp") != 0 &&
+		strcmp(ret->unwind, "dwarf") != 0)
 		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
-			"no unwinder %.32s: this daemon has auto, fp", ret->unwind);
+			"no unwinder %.32s: this daemon has auto, fp, dwarf", ret->unwind);
 	if (m->target)
 		r = target_spec_from_wire(&ret->target, m->target, fds, n_fds, error);
 	if (r < 0)

@@ -561,6 +561,25 @@ struct unwind *unwind_free(struct unwind *u)
 	return NULL;
 }
 
+const struct unwind_place *unwind_place(struct unwind *u, uint32_t module, bool *ret_coming)
+{
+	(void)unwind_tables_want(u->tables, module);
+	*ret_coming = unwind_tables_is_pending(u->tables, module);
+	return unwind_tables_place(u->tables, module);
+}
+
+uint64_t unwind_generation(const struct unwind *u)
+{
+	struct unwind_tables_stats tables;
+	uint64_t n = u->stats.published + u->stats.not_published;
+
+	unwind_tables_get_stats(u->tables, &tables);
+	n += tables.built + tables.evicted;
+	for (unsigned i = 0; i < UNWIND_FAILURES; i++)
+		n += tables.failed[i];
+	return n;
+}
+
 void unwind_get_stats(const struct unwind *u, struct unwind_stats *ret)
 {
 	*ret = u->stats;

@@ -33,6 +33,12 @@ typedef void (*unwind_done_fn)(void *userdata, bool cancelled);
 void unwind_wait(struct unwind *u, uint32_t *processes, size_t n, uint64_t timeout_ns,
 	unwind_done_fn done, void *userdata);
 
+/* The table of a module, as unwind_tables_place() has it, wanted from now on if it was not yet.
+ * *ret_coming: there is none yet, it is on its way. */
+const struct unwind_place *unwind_place(struct unwind *u, uint32_t module, bool *ret_coming);
+/* Another number whenever a table or a list has come or gone. */
+uint64_t unwind_generation(const struct unwind *u);
+
 struct unwind_stats {
 	struct unwind_tables_stats tables;
 	uint32_t lists;

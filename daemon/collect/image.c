@@ -271,8 +271,9 @@ int image_add(struct image *i, const struct selected *row)
 		sample.slot_time_ns = row->slot_ns + (uint64_t)i->wall_offset_ns;
 	if (!i->period_ns || rate->period_ns < i->period_ns)
 		i->period_ns = rate->period_ns;
+	/* Where there is no user stack, none is cut. */
 	if (e->truncated != TRUNCATE_NONE && e->truncated != TRUNCATE_NO_USER_STACK &&
-		e->truncated < TRUNCATE_COUNT)
+		e->truncated != TRUNCATE_EXEC && e->truncated < TRUNCATE_COUNT)
 		sample.truncated = truncate_text(i, e->truncated);
 	uint32_t node = e->node;
 	while (node != STACK_NONE && node != STACK_NODE_ROOT) {

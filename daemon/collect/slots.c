@@ -13,7 +13,7 @@
 #define MAX_SERIES   (16U << 20)
 #define MAX_SLOTS    (1U << 20)
 #define MAX_PER_SLOT (4U << 20)
-#define LATE_SLOTS   8 /* how far back a late sample is looked for */
+#define LATE_SLOTS   64 /* how far back a late sample is looked for */
 
 struct slots {
 	struct slot *ring; /* owned; allocated is a power of two */

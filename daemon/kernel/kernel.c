@@ -21,13 +21,13 @@
 
 #define DRAIN_EVERY_NS (100 * NS_PER_MS)
 #define IDLE_EVERY_NS  NS_PER_SEC
-/* A process maps several files in a row; then its unwind tables are wanted. */
-#define SIDEBAND_IN_NS	 (2 * NS_PER_MS)
-#define SIDEBAND_IDLE_NS (20 * NS_PER_MS)
-#define DRAIN_BUDGET_NS	 NS_PER_MS
-#define RING_BYTES	 MIB
-#define RING_BYTES_MANY	 (256 * KIB) /* of each, where there are many CPUs */
-#define MANY_CPUS	 32
+/* A process maps several files in a row; what is sampled before its tables are there waits for
+ * them. */
+#define SIDEBAND_IN_NS	(20 * NS_PER_MS)
+#define DRAIN_BUDGET_NS NS_PER_MS
+#define RING_BYTES	MIB
+#define RING_BYTES_MANY (256 * KIB) /* of each, where there are many CPUs */
+#define MANY_CPUS	32
 
 /* ---- making ---- */
 
@@ -78,7 +78,7 @@ static void timer_again(struct kernel *k, bool now)
 	uint64_t in_ns = now ? 0 : sampling(k) ? DRAIN_EVERY_NS : IDLE_EVERY_NS;
 
 	if (k->sideband_is_quiet)
-		in_ns = MIN(in_ns, sampling(k) ? SIDEBAND_IN_NS : SIDEBAND_IDLE_NS);
+		in_ns = MIN(in_ns, SIDEBAND_IN_NS);
 
 	if (!k->timer)
 		return;
@@ -292,6 +292,7 @@ int kernel_set_get(struct kernel *k, const char *event_name, uint32_t freq_hz, u
 		k->closed_ns += set_counters(k, chosen)[cpu].own_ns;
 	memset(set_counters(k, chosen), 0, sizeof(struct set_counters) * k->cpus.n);
 	k->bad[chosen] = 0;
+	memset(k->moved[chosen], 0, sizeof(k->moved[chosen]));
 	*ret_set = chosen;
 	return 0;
 }
@@ -335,14 +336,21 @@ void kernel_set_detach(struct kernel *k, unsigned set, uint64_t attachment_bit)
 		&k->programs.control->set_attachments[set], ~attachment_bit, __ATOMIC_RELEASE);
 }
 
-void kernel_set_pointers(struct kernel *k, unsigned set, bool only)
+static void mask_set(uint64_t *mask, uint64_t bit, bool on)
 {
-	uint64_t *sets = &k->programs.control->pointer_sets, bit = 1ULL << (set % ABI_EVENT_SETS);
-
-	if (only)
-		__atomic_fetch_or(sets, bit, __ATOMIC_RELAXED);
+	if (on)
+		__atomic_fetch_or(mask, bit, __ATOMIC_RELAXED);
 	else
-		__atomic_fetch_and(sets, ~bit, __ATOMIC_RELAXED);
+		__atomic_fetch_and(mask, ~bit, __ATOMIC_RELAXED);
+}
+
+void kernel_set_walk(struct kernel *k, unsigned set, enum kernel_walk walk)
+{
+	struct control *control = k->programs.control;
+	uint64_t bit = 1ULL << (set % ABI_EVENT_SETS);
+
+	mask_set(&control->pointer_sets, bit, walk == KERNEL_WALK_POINTERS);
+	mask_set(&control->window_sets, bit, walk == KERNEL_WALK_WINDOWS);
 }
 
 static void counters_add(struct set_counters *sum, const struct set_counters *c)
@@ -383,11 +391,20 @@ void kernel_set_info(struct kernel *k, unsigned set, struct kernel_set_info *ret
 		info.sum.idle += idle;
 		info.not_run += missing - idle;
 	}
+	for (unsigned i = 0; i < TRUNCATE_COUNT; i++)
+		info.sum.truncated[i] += k->moved[set][i];
 	/* Stored by the program, and of no use to anybody. */
 	info.sum.dropped[DROP_BAD_RECORD] += MIN(k->bad[set], info.sum.stored);
 	info.sum.stored -= MIN(k->bad[set], info.sum.stored);
 	info.triggered = info.sum.ran + info.not_run;
 	*ret = info;
+}
+
+void kernel_set_moved(
+	struct kernel *k, unsigned set, enum truncate_reason from, enum truncate_reason to)
+{
+	k->moved[set % ABI_EVENT_SETS][from]--;
+	k->moved[set % ABI_EVENT_SETS][to]++;
 }
 
 /* ---- data ---- */
@@ -422,6 +439,11 @@ void kernel_forget_stacks(struct kernel *k)
 {
 	__atomic_store_n(&k->programs.control->stack_seed,
 		hash_u64(clock_monotonic_ns(), hash_seed()) | 1, __ATOMIC_RELEASE);
+}
+
+uint64_t kernel_stack_seed(const struct kernel *k)
+{
+	return __atomic_load_n(&k->programs.control->stack_seed, __ATOMIC_RELAXED);
 }
 
 uint64_t kernel_bpf_ns(struct kernel *k)

@@ -36,6 +36,10 @@ struct kernel_callbacks {
 	/* record->size bytes, checked against the ABI; borrowed */
 	void (*sample)(void *userdata, const struct sample_record *record);
 	void *userdata;
+	/* A sample whose user frames are what could be had without all of the tables, with what it
+	 * takes to walk them again; checked against the ABI and borrowed too. NULL: to sample(). */
+	void (*window)(void *userdata, const struct sample_record *record,
+		const struct stack_window *window);
 };
 
 /* What the programs read unwind tables from. */
@@ -71,8 +75,14 @@ int kernel_set_get(struct kernel *k, const char *event_name, uint32_t freq_hz, u
  * of the set stay readable until the set number is taken again. */
 int kernel_set_attach(struct kernel *k, unsigned set, uint64_t attachment_bit);
 void kernel_set_detach(struct kernel *k, unsigned set, uint64_t attachment_bit);
-/* Has the set's stacks walked by frame pointers alone, or by tables too. */
-void kernel_set_pointers(struct kernel *k, unsigned set, bool only);
+
+/* How the stacks of a set are walked. */
+enum kernel_walk {
+	KERNEL_WALK_TABLES,   /* in the program: tables, frame pointers where there are none */
+	KERNEL_WALK_POINTERS, /* in the program: frame pointers alone */
+	KERNEL_WALK_WINDOWS,  /* by window(): each sample comes with registers and stack */
+};
+void kernel_set_walk(struct kernel *k, unsigned set, enum kernel_walk walk);
 
 struct kernel_set_info {
 	const char *event; /* NULL: never used */
@@ -86,6 +96,10 @@ struct kernel_set_info {
 	struct set_counters sum; /* over CPUs */
 };
 void kernel_set_info(struct kernel *k, unsigned set, struct kernel_set_info *ret);
+/* A stack of the set that the program has counted under one reason was walked again and ended with
+ * another: what kernel_set_info() says of it from now on. */
+void kernel_set_moved(
+	struct kernel *k, unsigned set, enum truncate_reason from, enum truncate_reason to);
 
 /* ---- targets; the daemon's side of bpf/abi.h ---- */
 
@@ -108,6 +122,8 @@ void kernel_target_forget(struct kernel *k, uint64_t attachment_bits);
 int kernel_drain(struct kernel *k, uint64_t budget_ns);
 /* The daemon has forgotten stacks: the programs send them again. */
 void kernel_forget_stacks(struct kernel *k);
+/* What the hashes of stacks begin with since then. */
+uint64_t kernel_stack_seed(const struct kernel *k);
 /* CPU ns all programs have used together; bytes that maps and rings occupy. */
 uint64_t kernel_bpf_ns(struct kernel *k);
 uint64_t kernel_bytes(struct kernel *k);

@@ -67,18 +67,51 @@ void ring_note(struct ring *r)
 	r->noted = __atomic_load_n(r->producer, __ATOMIC_ACQUIRE);
 }
 
-static bool record_is_sound(const struct sample_record *record, uint32_t n)
+/* 0: not as the ABI says; else the bytes of the sample and its frames. */
+static uint32_t sample_bytes(const struct sample_record *record, uint32_t n)
 {
-	uint64_t frames;
+	uint32_t frames;
 
-	if (n < sizeof(*record) || record->kind != RECORD_SAMPLE || record->size != n)
-		return false;
-	frames = (uint64_t)record->n_kernel + record->n_user;
+	if (n < sizeof(*record) || record->size != n)
+		return 0;
+	if (record->kind != RECORD_SAMPLE && record->kind != RECORD_WINDOW)
+		return 0;
 	if (record->n_kernel > ABI_KERNEL_FRAMES || record->n_user > ABI_USER_FRAMES)
-		return false;
+		return 0;
 	if (record->event_set >= ABI_EVENT_SETS || record->truncated >= TRUNCATE_COUNT)
+		return 0;
+	frames = record->has_stack ? (uint32_t)record->n_kernel + record->n_user : 0;
+	return (uint32_t)sizeof(*record) + frames * 8;
+}
+
+/* The window behind so many bytes of a record of n. NULL: there is none, or not as the ABI says. */
+static const struct stack_window *window_of(
+	const struct sample_record *record, uint32_t bytes, uint32_t n)
+{
+	const struct stack_window *w =
+		(const void *)((const uint8_t *)(const void *)record + bytes);
+
+	if (record->kind != RECORD_WINDOW || !record->has_stack || n < bytes + sizeof(*w))
+		return NULL;
+	if (w->bytes > ABI_WINDOW_BYTES || w->bytes % 8 || n != bytes + sizeof(*w) + w->bytes)
+		return NULL;
+	return w;
+}
+
+/* False: it was not as the ABI says. */
+static bool hand_out(
+	const struct kernel_callbacks *callbacks, const struct sample_record *record, uint32_t n)
+{
+	uint32_t bytes = sample_bytes(record, n);
+	const struct stack_window *window = bytes ? window_of(record, bytes, n) : NULL;
+
+	if (!bytes || (window ? 0 : bytes != n))
 		return false;
-	return n == sizeof(*record) + (record->has_stack ? frames * 8 : 0);
+	if (window && callbacks->window)
+		callbacks->window(callbacks->userdata, record, window);
+	else
+		callbacks->sample(callbacks->userdata, record);
+	return true;
 }
 
 int ring_next(struct ring *r, const struct kernel_callbacks *callbacks, uint64_t *bad)
@@ -105,9 +138,7 @@ int ring_next(struct ring *r, const struct kernel_callbacks *callbacks, uint64_t
 	if (!(length & BPF_RINGBUF_DISCARD_BIT)) {
 		const struct sample_record *record = (const void *)(header + RECORD_HEADER);
 
-		if (record_is_sound(record, n))
-			callbacks->sample(callbacks->userdata, record);
-		else
+		if (!hand_out(callbacks, record, n))
 			bad[n < sizeof(*record) ? 0 : record->event_set % ABI_EVENT_SETS]++;
 	}
 	/* Pairs with smp_load_acquire(&rb->consumer_pos) in __bpf_ringbuf_reserve(): the record is

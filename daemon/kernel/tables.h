@@ -40,6 +40,10 @@ int kernel_table_copy(struct kernel *k, uint32_t table, uint64_t budget_ns);
 /* Gives the room back, once no process's list names it any more. */
 void kernel_table_drop(struct kernel *k, uint32_t table);
 
+/* The rule at an offset from page 0 of a whole table (as a word, bpf/unwind_step.h), found as the
+ * programs find it. */
+uint64_t kernel_table_rule(const struct kernel *k, uint32_t table, uint64_t relative);
+
 struct kernel_mapping {
 	uint64_t start, end; /* addresses in the process */
 	uint64_t base;	     /* address of the table's page 0 in the process */

@@ -81,6 +81,9 @@ int process_table_exit(struct process_table *t, uint32_t pid, uint64_t time_ns);
 /* Merges what /proc said: what sideband has told since info->before_ns is newer and stays. */
 int process_table_read(struct process_table *t, const struct target_process_info *info);
 
+/* The mapping that an address was in at that time, NULL: none. Until the process changes. */
+const struct process_mapping *process_mapping_at(
+	const struct process *p, uint64_t address, uint64_t time_ns);
 /* Where an address of the process was at that time: 0 with module and offset (module.h), or
  * -ENOENT. Anonymous executable memory is a MODULE_JIT, "[vdso]" MODULE_VDSO. */
 int process_locate(const struct process *p, uint64_t address, uint64_t time_ns,

@@ -413,8 +413,8 @@ struct life *life_free(struct life *l, struct module_table *modules)
 	return NULL;
 }
 
-int process_locate(const struct process *p, uint64_t address, uint64_t time_ns,
-	uint32_t *ret_module, uint64_t *ret_offset)
+const struct process_mapping *process_mapping_at(
+	const struct process *p, uint64_t address, uint64_t time_ns)
 {
 	const struct process_mapping *m = p->mappings.data;
 	size_t low = 0, high = p->mappings.n;
@@ -428,12 +428,20 @@ int process_locate(const struct process *p, uint64_t address, uint64_t time_ns,
 			high = middle;
 	}
 	/* Downwards as long as anything there reaches the address. */
-	while (low-- > 0 && m[low].reach > address) {
-		if (m[low].end <= address || !in_force(&m[low], time_ns))
-			continue;
-		*ret_module = m[low].module;
-		*ret_offset = address - m[low].start + m[low].offset;
-		return 0;
-	}
-	return -ENOENT;
+	while (low-- > 0 && m[low].reach > address)
+		if (m[low].end > address && in_force(&m[low], time_ns))
+			return &m[low];
+	return NULL;
+}
+
+int process_locate(const struct process *p, uint64_t address, uint64_t time_ns,
+	uint32_t *ret_module, uint64_t *ret_offset)
+{
+	const struct process_mapping *m = process_mapping_at(p, address, time_ns);
+
+	if (!m)
+		return -ENOENT;
+	*ret_module = m->module;
+	*ret_offset = address - m->start + m->offset;
+	return 0;
 }

@@ -20,7 +20,7 @@ struct attachment {
 	uint32_t types;
 	uint32_t freq_hz;
 	char event[32];
-	char unwind[8]; /* "auto" or "fp" */
+	char unwind[8]; /* "auto", "fp" or "dwarf" */
 	uint32_t owner_uid;
 	uint64_t since_wall_ns, since_ns;
 	uint64_t connection; /* 0, or detach when this connection closes */
