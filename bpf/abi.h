@@ -93,11 +93,11 @@ _Static_assert(sizeof(struct sample_record) == 104, "sample_record is part of th
 
 #define ABI_WINDOW_BYTES 65536
 
-/* Where the user part of a stack starts, to be walked again when more is known; `bytes` bytes of the
- * stack follow, from `start` on, as far as they could be read. */
+/* Where the user part of a stack starts, to be walked again when more is known; `bytes` bytes of
+ * the stack follow, from `start` on, as far as they could be read. */
 struct stack_window {
 	__abi_u64 ip, sp, bp;
-	__abi_u64 start; /* sp rounded down to 8, or the first page above that is there */
+	__abi_u64 start;	 /* sp rounded down to 8, or the first page above that is there */
 	__abi_u64 registers[16]; /* by DWARF number; rbp and rsp are above */
 	__abi_u64 code[2];	 /* the bytes from ip - 8 on; 0: not readable */
 	__abi_u32 bytes;	 /* a multiple of 8, at most ABI_WINDOW_BYTES */
