@@ -300,4 +300,5 @@ struct early *early_free(struct early *e)
 void early_get_stats(const struct early *e, struct early_stats *ret)
 {
 	*ret = e->stats;
+	ret->limit_bytes = MAX_BYTES;
 }

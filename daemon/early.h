@@ -28,10 +28,10 @@ void early_flush_set(struct early *e, unsigned set);
 void early_forget(struct early *e, uint64_t attachment_bits);
 
 struct early_stats {
-	uint64_t walked; /* samples that came with a window */
-	uint64_t waited; /* of these: for a table or for mappings */
-	uint64_t late;	 /* of these: in vain, or there was no room to wait in */
-	uint64_t bytes;	 /* of those that wait now */
+	uint64_t walked;	     /* samples that came with a window */
+	uint64_t waited;	     /* of these: for a table or for mappings */
+	uint64_t late;		     /* of these: in vain, or there was no room to wait in */
+	uint64_t bytes, limit_bytes; /* of those that wait now */
 };
 void early_get_stats(const struct early *e, struct early_stats *ret);
 

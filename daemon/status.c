@@ -137,7 +137,9 @@ static void add_costs(struct profd *p, struct parts *parts, Profd__V1__StatusRep
 static void add_memory(struct profd *p, struct parts *parts, Profd__V1__StatusReply *s)
 {
 	struct kernel_tables_stats tables;
+	struct early_stats early;
 	kernel_tables_get_stats(p->kernel, &tables);
+	early_get_stats(p->early, &early);
 	const struct {
 		const char *name;
 		uint64_t bytes, limit;
@@ -148,6 +150,7 @@ static void add_memory(struct profd *p, struct parts *parts, Profd__V1__StatusRe
 			process_table_bytes(p->processes) + module_table_bytes(p->modules), 0 },
 		{ "unwind tables", tables.bytes, tables.limit_bytes },
 		{ "lists of mappings", unwind_bytes(p->unwind), 0 },
+		{ "samples that wait for tables", early.bytes, early.limit_bytes },
 		{ "bpf maps and rings", kernel_bytes(p->kernel), 0 },
 	};
 	s->memory = parts_zeroed(parts, ARRAY_SIZE(uses), sizeof(*s->memory));
@@ -221,9 +224,11 @@ static void add_tables(struct profd *p, struct parts *parts, Profd__V1__StatusRe
 	};
 	struct kernel_tables_stats store;
 	struct unwind_stats u;
+	struct early_stats early;
 
 	kernel_tables_get_stats(p->kernel, &store);
 	unwind_get_stats(p->unwind, &u);
+	early_get_stats(p->early, &early);
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -241,6 +246,11 @@ static void add_tables(struct profd *p, struct parts *parts, Profd__V1__StatusRe
 		{ "unwind_lists_failed", u.not_published, "lists that found no place" },
 		{ "unwind_turn_us", u.max_turn_ns / NS_PER_US,
 			"microseconds that the longest turn of this took" },
+		{ "unwind_early", early.walked,
+			"samples that came with their stack, to be walked by the daemon" },
+		{ "unwind_waited", early.waited, "of these: waited for a table" },
+		{ "unwind_late", early.late,
+			"of these: waited in vain, or found no place to wait" },
 	};
 	_Static_assert(COUNTERS + ARRAY_SIZE(all) + UNWIND_FAILURES <= MAX_COUNTERS, "all fit");
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
