@@ -23,10 +23,12 @@ UNWIND_INLINE __abi_u64 arch_signal_offset(__abi_u64 number)
  * keep it; so it is what it was at the leaf, as debuggers have it too. Of the others a frame in
  * between may have saved and changed any, which the rules do not tell. */
 #define ARCH_SCRATCH_REGISTERS 0x0f37U
+#define ARCH_KEPT_REGISTER     3 /* rbx, where the rules do tell */
 
-UNWIND_INLINE int arch_is_known(int is_leaf, __abi_u64 number)
+UNWIND_INLINE int arch_is_known(int is_leaf, const struct unwind_leaf *leaf, __abi_u64 number)
 {
-	return is_leaf || (ARCH_SCRATCH_REGISTERS >> (number & 15) & 1);
+	return is_leaf || (ARCH_SCRATCH_REGISTERS >> (number & 15) & 1) ||
+	       (number == ARCH_KEPT_REGISTER && leaf->kept_at);
 }
 
 UNWIND_INLINE int arch_leaf_register(const struct unwind_regs *r, const struct unwind_leaf *leaf,
@@ -36,6 +38,8 @@ UNWIND_INLINE int arch_leaf_register(const struct unwind_regs *r, const struct u
 		*ret = r->bp;
 	} else if (number == 7) {
 		*ret = r->sp;
+	} else if (number == ARCH_KEPT_REGISTER && leaf->kept_at) {
+		*ret = leaf->kept;
 	} else if (leaf->saved_at) {
 		return unwind_read_word(
 			read, memory, leaf->saved_at + arch_signal_offset(number), ret);
@@ -110,6 +114,14 @@ UNWIND_INLINE int arch_cfa(__abi_u64 rule, const struct unwind_regs *r, int is_l
 			return TRUNCATE_REGISTER_LOST;
 		*ret = r->bp + offset;
 		return UNWIND_MORE;
+	case UNWIND_CFA_RSP_KEEPS:
+		*ret = r->sp + inner;
+		return UNWIND_MORE;
+	case UNWIND_CFA_RBP_KEEPS:
+		if (r->bp == UNWIND_LOST)
+			return TRUNCATE_REGISTER_LOST;
+		*ret = r->bp + inner;
+		return UNWIND_MORE;
 	case UNWIND_CFA_PLT:
 		*ret = r->sp + (offset & 0xff) +
 		       ((r->ip & 15) >= (__abi_u64)(offset >> 8 & 0xff) ? 8 : 0);
@@ -126,7 +138,7 @@ UNWIND_INLINE int arch_cfa(__abi_u64 rule, const struct unwind_regs *r, int is_l
 		switch (kind & ~0xfULL) {
 		case UNWIND_CFA_LEAF:
 		case UNWIND_CFA_LEAF_INDEX:
-			if (!arch_is_known(is_leaf, UNWIND_LEAF_REG(kind)))
+			if (!arch_is_known(is_leaf, leaf, UNWIND_LEAF_REG(kind)))
 				return TRUNCATE_REGISTER_LOST;
 			if (arch_leaf_register(r, leaf, UNWIND_LEAF_REG(kind), read, memory, &base))
 				return TRUNCATE_READ_FAULT;
@@ -180,12 +192,29 @@ UNWIND_INLINE int arch_bp(__abi_u64 rule, const struct unwind_regs *r, int is_le
 	default:
 		*ret = UNWIND_LOST;
 		if ((kind & ~0xfULL) == UNWIND_BP_LEAF &&
-			arch_is_known(is_leaf, UNWIND_LEAF_REG(kind)) &&
+			arch_is_known(is_leaf, leaf, UNWIND_LEAF_REG(kind)) &&
 			arch_leaf_register(r, leaf, UNWIND_LEAF_REG(kind), read, memory, ret))
 			return TRUNCATE_READ_FAULT;
 		return UNWIND_MORE;
 	}
 	return unwind_read_word(read, memory, at, ret) ? TRUNCATE_READ_FAULT : UNWIND_MORE;
+}
+
+/* The caller's rbx, by a rule that tells. 0, or it cannot be read. */
+UNWIND_INLINE int arch_keep(__abi_u64 rule, const struct unwind_regs *r, int is_leaf,
+	struct unwind_leaf *leaf, __abi_u64 cfa, unwind_read_fn read, void *memory)
+{
+	long long outer = unwind_rule_cfa_offset(rule) >> 16;
+	__abi_u64 value;
+
+	if (outer == 0 && !arch_is_known(is_leaf, leaf, ARCH_KEPT_REGISTER))
+		return 0;
+	if (outer ? unwind_read_word(read, memory, cfa + outer, &value)
+		  : arch_leaf_register(r, leaf, ARCH_KEPT_REGISTER, read, memory, &value))
+		return -1;
+	leaf->kept = value;
+	leaf->kept_at = cfa;
+	return 0;
 }
 
 UNWIND_INLINE int arch_step(__abi_u64 rule, struct unwind_regs *r, int is_leaf,
@@ -215,7 +244,11 @@ UNWIND_INLINE int arch_step(__abi_u64 rule, struct unwind_regs *r, int is_leaf,
 		return !is_leaf && kind >= UNWIND_CFA_LEAF ? TRUNCATE_REGISTER_LOST
 							   : TRUNCATE_BAD_CFA;
 	}
-	/* rbp first: it lies lower, and what is read first is where a copy of the stack begins. */
+	/* Registers first: they lie lower, and what is read first is where a copy of the stack
+	 * begins. */
+	if ((kind == UNWIND_CFA_RSP_KEEPS || kind == UNWIND_CFA_RBP_KEEPS) &&
+		arch_keep(rule, r, is_leaf, leaf, cfa, read, memory))
+		return TRUNCATE_READ_FAULT;
 	reason = arch_bp(rule, r, is_leaf, leaf, cfa, read, memory, &bp);
 	if (reason != UNWIND_MORE)
 		return reason;

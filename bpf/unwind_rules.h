@@ -43,8 +43,13 @@ enum unwind_cfa {
 	/* The same without a frame of its own: rbp is that of a caller, and what is between is left
 	 * out. */
 	UNWIND_CFA_SWITCH_SKIP = 10,
+	/* Where rules also say what becomes of rbx, for code above that finds its CFA by it: rsp or
+	 * rbp + inner; the caller's rbx is at CFA + outer, or the same as here where outer is 0. */
+	UNWIND_CFA_RSP_KEEPS = 11,
+	UNWIND_CFA_RBP_KEEPS = 12,
 	/* By a register of the leaf: good in leaf frames, and for registers that no callee saves in
-	 * the frames above them. The low four bits are the DWARF number of the register. */
+	 * the frames above them; rbx also there where all rules below keep it. The low four bits
+	 * are the DWARF number of the register. */
 	UNWIND_CFA_LEAF = 0x10,	      /* register + cfa_offset */
 	UNWIND_CFA_LEAF_RA = 0x20,    /* rsp + cfa_offset; the return address is in the register */
 	UNWIND_CFA_LEAF_INDEX = 0x30, /* *(rsp + 8 * register + inner) + outer */

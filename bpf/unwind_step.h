@@ -32,6 +32,9 @@ struct unwind_regs {
 struct unwind_leaf {
 	__abi_u64 saved_at; /* user address of a signal frame that holds them; 0: they are here */
 	__abi_u64 registers[16]; /* by DWARF number */
+	/* rbx of a frame above the leaf, by the rules of those below, and the rsp of that frame;
+	 * unwind_step() looks after them. */
+	__abi_u64 kept, kept_at;
 };
 
 /* A step went up one frame, or up to one that a signal interrupted (a leaf again); else this was
@@ -152,6 +155,9 @@ UNWIND_INLINE int unwind_step(__abi_u64 rule, struct unwind_regs *r, int is_leaf
 {
 	__abi_u64 kind = unwind_rule_cfa(rule);
 
+	/* Of another frame, or of a walk before this one. */
+	if (is_leaf || leaf->kept_at != r->sp)
+		leaf->kept_at = 0;
 	if (kind == UNWIND_CFA_NONE || kind >= UNWIND_POINTER_PLAIN)
 		return unwind_step_guess(kind, r, is_leaf, read, memory);
 	if (kind == UNWIND_CFA_END)

@@ -3,8 +3,8 @@
  * A bounded reader of call frame information: .eh_frame (LSB Core, "Exception Frames") and
  * .debug_frame (DWARF 5, 6.4; versions 1, 3 and 4). Lists the functions (FDEs) of a section and
  * runs their instructions, keeping only what finds the caller: the CFA, the frame pointer, the
- * return address, the stack pointer. Needs memory and time in proportion to the section's size,
- * whatever it holds.
+ * return address, the stack pointer, and one more register that a CFA may be found by. Needs memory
+ * and time in proportion to the section's size, whatever it holds.
  */
 #ifndef PROFD_IMAGE_CFI_H
 #define PROFD_IMAGE_CFI_H
@@ -39,12 +39,13 @@ struct cfi_state {
 	uint32_t cfa_n;	       /* bytes of the expression */
 	int64_t cfa_offset;
 	int64_t cfa_expression; /* its offset in the section */
-	struct cfi_value bp, sp, ra;
+	struct cfi_value bp, sp, ra, kept;
 };
 
 /* DWARF numbers of the registers that are followed, and the rules that the ABI begins with. */
 struct cfi_machine {
 	uint32_t bp, sp;
+	uint32_t kept; /* one more that callees save */
 	struct cfi_state initial;
 };
 

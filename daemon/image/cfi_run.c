@@ -76,6 +76,8 @@ static struct cfi_value *followed(struct run *u, struct cfi_state *s, uint64_t n
 		return &s->bp;
 	if (number == u->cfi->machine->sp)
 		return &s->sp;
+	if (number == u->cfi->machine->kept)
+		return &s->kept;
 	return NULL;
 }
 

@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-enum { RBP = 6, RSP = 7, RIP = 16, GENERAL = 16 };
+enum { RBX = 3, RBP = 6, RSP = 7, RIP = 16, GENERAL = 16 };
 
 enum {
 	OP_DEREF = 0x06,
@@ -24,6 +24,7 @@ enum {
 const struct cfi_machine cfi_x86 = {
 	.bp = RBP,
 	.sp = RSP,
+	.kept = RBX,
 	.initial = { .cfa_register = CFI_NO_REGISTER, .sp = { .where = CFI_IS_CFA } },
 };
 
@@ -249,6 +250,28 @@ struct unwind_rule_entry cfi_x86_rule(
 	else if (s->ra.where != CFI_AT_CFA || s->ra.value != -8)
 		return cfi_x86_unknown(UNWIND_UNKNOWN_RETURN);
 	bp_rule(c, cie, &s->bp, &rule);
+	return rule;
+}
+
+bool cfi_x86_needs_kept(struct unwind_rule_entry rule)
+{
+	return rule.cfa == UNWIND_CFA_LEAF + RBX;
+}
+
+struct unwind_rule_entry cfi_x86_keeping(struct unwind_rule_entry rule, const struct cfi_state *s)
+{
+	bool is_saved = s->kept.where == CFI_AT_CFA && s->kept.value != 0 && fits16(s->kept.value);
+	int64_t outer = is_saved ? s->kept.value : 0;
+
+	if ((!is_saved && s->kept.where != CFI_SAME) || !fits16(rule.cfa_offset))
+		return rule;
+	if (rule.cfa == UNWIND_CFA_RSP)
+		rule.cfa = UNWIND_CFA_RSP_KEEPS;
+	else if (rule.cfa == UNWIND_CFA_RBP)
+		rule.cfa = UNWIND_CFA_RBP_KEEPS;
+	else
+		return rule;
+	rule.cfa_offset = (int)((uint32_t)(uint16_t)outer << 16 | (uint16_t)rule.cfa_offset);
 	return rule;
 }
 

@@ -18,6 +18,11 @@ extern const struct cfi_machine cfi_x86;
 /* Never fails: what cannot be expressed is UNWIND_CFA_UNKNOWN and why. */
 struct unwind_rule_entry cfi_x86_rule(
 	const struct cfi *c, const struct cfi_cie *cie, const struct cfi_state *s);
+/* Needs rbx, which callees save, to find its CFA: the rules of the same file are to tell what
+ * becomes of rbx. */
+bool cfi_x86_needs_kept(struct unwind_rule_entry rule);
+/* The rule with that told, where it can be. */
+struct unwind_rule_entry cfi_x86_keeping(struct unwind_rule_entry rule, const struct cfi_state *s);
 struct unwind_rule_entry cfi_x86_unknown(enum unwind_unknown why);
 /* True where the bytes are nothing but what is put between functions. */
 bool cfi_x86_is_padding(const uint8_t *p, size_t n);

@@ -268,6 +268,25 @@ int elf_offset_to_vaddr(const struct elf *e, uint64_t offset, uint64_t *ret_vadd
 	return -ENOENT;
 }
 
+bool elf_has_soname(const struct elf *e)
+{
+	for (uint32_t i = 0; i < e->n_segments; i++) {
+		const struct elf_segment *s = &e->segments[i];
+		Elf64_Dyn entry;
+
+		if (s->type != PT_DYNAMIC || !range_fits(e, s->offset, s->filesz))
+			continue;
+		for (uint64_t at = 0; s->filesz - at >= sizeof(entry); at += sizeof(entry)) {
+			memcpy(&entry, e->data + s->offset + at, sizeof(entry));
+			if (entry.d_tag == DT_SONAME)
+				return true;
+			if (entry.d_tag == DT_NULL)
+				break;
+		}
+	}
+	return false;
+}
+
 uint32_t elf_crc32(const void *data, size_t n)
 {
 	return (uint32_t)crc32_z(0, data, n);

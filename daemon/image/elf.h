@@ -70,6 +70,9 @@ const uint8_t *elf_at_vaddr(const struct elf *e, uint64_t vaddr, size_t *ret_n);
  * maps it. 0 or -ENOENT. */
 int elf_offset_to_vaddr(const struct elf *e, uint64_t offset, uint64_t *ret_vaddr);
 
+/* A shared object that says how it is called, as no program does. */
+bool elf_has_soname(const struct elf *e);
+
 /* Bytes of the GNU build-id: its length, 0 where there is none. */
 size_t elf_build_id(const struct elf *e, uint8_t id[ELF_MAX_BUILD_ID]);
 /* Name in .gnu_debuglink (borrowed) and the CRC-32 of the file meant; NULL: none. */

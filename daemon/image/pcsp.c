@@ -204,6 +204,17 @@ static uint64_t epilogue(const struct function *f, uint64_t at, int32_t depth)
 	return at;
 }
 
+/* Which of r8 to r15 was popped right before `at`; 0: none. syscall.rawVforkSyscall keeps its
+ * return address in one. */
+static unsigned popped(const struct function *f, uint64_t at)
+{
+	for (unsigned n = 8; n < 16; n++) {
+		if (code_is(f, at - 2, (const char[]){ 0x41, (char)(0x58 + n - 8) }, 2))
+			return n;
+	}
+	return 0;
+}
+
 /* ---- rules ---- */
 
 static int put(
@@ -255,6 +266,8 @@ static int put_segment(struct run *u, uint64_t from, uint64_t to, int32_t depth,
 	const struct function *f = u->f;
 	int r;
 
+	if (depth == -8 && popped(f, from) > 0)
+		return put(u, from, UNWIND_CFA_LEAF_RA + popped(f, from), 0, UNWIND_BP_SAME);
 	if (depth < 0 || depth > MAX_FRAME_BYTES)
 		return u->row(u->context, from,
 			(struct unwind_rule_entry){

@@ -10,17 +10,13 @@
 #include <string.h>
 #include "image/cfi_x86.h"
 #include "image/pcsp.h"
-#include "image/unwind_table_rows.h"
+#include "image/unwind_gap.h"
 
 #define PAGE	   4096ULL
 #define MAX_CODE   (1ULL << 32)
 #define RADIX_BITS 11U
 #define RADIX_SIZE (1U << RADIX_BITS)
 #define NOT_SET	   UINT64_MAX
-
-#define ALIGNMENT    16U	/* of functions, at least */
-#define ENTRY_BYTES  128U	/* of code at the entry that may say nothing about itself */
-#define MAX_SEARCHED (1U << 20) /* bytes of a gap that are searched for a trampoline */
 
 enum source { SOURCE_FDE, SOURCE_GO };
 
@@ -30,19 +26,15 @@ struct function {
 	uint32_t source;
 };
 
-/* An executable segment's part of the file. */
-struct span {
-	uint64_t start, end;
-};
-
 struct builder {
 	const struct elf *elf;
-	struct span spans[ELF_MAX_SEGMENTS];
+	struct unwind_span spans[ELF_MAX_SEGMENTS];
 	uint32_t n_spans, last_span;
 	uint64_t base, end;
 	struct cfi cfi;
 	struct pclntab go;
 	bool has_go;
+	bool needs_kept, keeps; /* cfi_x86_needs_kept() of a rule; rules are cfi_x86_keeping() */
 	struct array functions;
 	struct unwind_rows rows;
 	struct unwind_table_stats stats;
@@ -68,7 +60,7 @@ static int find_code(struct builder *b)
 
 		if (s->type != PT_LOAD || !(s->flags & PF_X) || n == 0 || s->vaddr + n < s->vaddr)
 			continue;
-		b->spans[b->n_spans++] = (struct span){ s->vaddr, s->vaddr + n };
+		b->spans[b->n_spans++] = (struct unwind_span){ s->vaddr, s->vaddr + n };
 		b->base = MIN(b->base, s->vaddr & ~(PAGE - 1));
 		b->end = MAX(b->end, s->vaddr + n);
 	}
@@ -227,8 +219,10 @@ static int add_cfi_row(
 	void *context, uint64_t pc, const struct cfi_cie *cie, const struct cfi_state *s)
 {
 	struct builder *b = context;
+	struct unwind_rule_entry rule = cfi_x86_rule(&b->cfi, cie, s);
 
-	return unwind_rows_add(&b->rows, pc, cfi_x86_rule(&b->cfi, cie, s));
+	b->needs_kept |= cfi_x86_needs_kept(rule);
+	return unwind_rows_add(&b->rows, pc, b->keeps ? cfi_x86_keeping(rule, s) : rule);
 }
 
 static int add_go_row(void *context, uint64_t pc, struct unwind_rule_entry rule)
@@ -236,90 +230,6 @@ static int add_go_row(void *context, uint64_t pc, struct unwind_rule_entry rule)
 	struct builder *b = context;
 
 	return unwind_rows_add(&b->rows, pc, rule);
-}
-
-/* The signal trampolines in [start, end), which no function has said anything about. The return
- * address into one is its begin, and is looked up by the byte before. */
-static int add_trampolines(struct builder *b, uint64_t start, uint64_t end)
-{
-	static const struct unwind_rule_entry none = { 0 },
-					      trampoline = { UNWIND_CFA_SIGRET, 0, 0, 0 };
-	uint64_t at = start;
-	const uint8_t *p, *found;
-	size_t n;
-	int r;
-
-	while (at < end && (p = elf_at_vaddr(b->elf, at, &n))) {
-		n = MIN(n, end - at);
-		found = memmem(p, n, CFI_X86_SIGRETURN, CFI_X86_SIGRETURN_N);
-		if (!found)
-			return 0;
-		at += (uint64_t)(found - p);
-		r = unwind_rows_add(&b->rows, at - 1, trampoline);
-		at += CFI_X86_SIGRETURN_N;
-		if (r == 0)
-			r = unwind_rows_add(&b->rows, at, none);
-		if (r < 0)
-			return r;
-		b->stats.trampolines++;
-	}
-	return 0;
-}
-
-static uint64_t entry_of(const struct elf *e)
-{
-	Elf64_Ehdr h;
-
-	if (e->n < sizeof(h))
-		return 0;
-	memcpy(&h, e->data, sizeof(h));
-	return h.e_entry;
-}
-
-/* Code in [start, end) belongs to no function. */
-static int add_gap_without_entry(struct builder *b, uint64_t start, uint64_t end)
-{
-	static const struct unwind_rule_entry none = { 0 };
-	const uint8_t *p;
-	size_t n;
-	int r;
-
-	if (start >= end)
-		return 0;
-	/* No function fits there; and pages of code are not read for the sake of padding. */
-	if (end - start < ALIGNMENT && end % ALIGNMENT == 0)
-		return 0;
-	p = elf_at_vaddr(b->elf, start, &n);
-	if (end - start <= UNWIND_TABLE_PADDING && p && n >= end - start &&
-		cfi_x86_is_padding(p, end - start))
-		return 0;
-	r = unwind_rows_add(&b->rows, start, none);
-	for (uint32_t i = 0; i < b->n_spans && r == 0; i++) {
-		uint64_t from = MAX(start, b->spans[i].start), to = MIN(end, b->spans[i].end);
-
-		if (from < to)
-			r = add_trampolines(b, from, MIN(to, from + MAX_SEARCHED));
-	}
-	return r;
-}
-
-/* The same; the first code of a program or of the loader is called by nobody, and glibc's loader
- * does not say so. */
-static int add_gap(struct builder *b, uint64_t start, uint64_t end)
-{
-	static const struct unwind_rule_entry first = { UNWIND_CFA_END, 0, 0, 0 };
-	uint64_t entry = entry_of(b->elf);
-	int r;
-
-	/* A file that says nothing at all goes without a table. */
-	if (entry < start || entry >= end ||
-		!(b->stats.eh_fdes || b->stats.debug_fdes || b->stats.go_functions))
-		return add_gap_without_entry(b, start, end);
-	r = add_gap_without_entry(b, start, entry);
-	if (r == 0)
-		r = unwind_rows_add(&b->rows, entry, first);
-	/* Less than a function is not looked at there, and goes on with the entry's rule. */
-	return r == 0 ? add_gap_without_entry(b, MIN(entry + ENTRY_BYTES, end), end) : r;
 }
 
 /* Go's trampoline is a function to it like any other. */
@@ -361,6 +271,7 @@ static int make_rows(struct builder *b)
 	const struct function *f = b->functions.data;
 	size_t n = b->functions.n, next;
 	uint64_t behind = b->base, end;
+	const struct unwind_gaps gaps = { b->elf, b->spans, b->n_spans, &b->rows, &b->stats };
 	int r;
 
 	for (size_t i = 0; i < n; i = next) {
@@ -371,14 +282,34 @@ static int make_rows(struct builder *b)
 			b->stats.overlapping++;
 			end = b->base + f[next].start;
 		}
-		r = add_gap(b, behind, b->base + f[i].start);
+		r = unwind_gap_add(&gaps, behind, b->base + f[i].start);
 		if (r == 0)
 			r = add_rows(b, &f[i], end);
 		if (r < 0)
 			return r;
 		behind = end;
 	}
-	return add_gap(b, behind, b->end);
+	return unwind_gap_add(&gaps, behind, b->end);
+}
+
+/* Most files go without rules that keep a register, which take longer to follow. One that needs
+ * them is gone through twice: the loader, by whose resolver a function is called for the first
+ * time. Not a program, in which that is linked and has no use. */
+static int fill_rows(struct builder *b, uint32_t max_rows)
+{
+	const struct unwind_table_stats before = b->stats;
+	int r;
+
+	for (;;) {
+		r = unwind_rows_init(&b->rows, b->base, b->end, max_rows);
+		if (r == 0)
+			r = make_rows(b);
+		if (r < 0 || b->keeps || !b->needs_kept || !elf_has_soname(b->elf))
+			return r;
+		unwind_rows_deinit(&b->rows);
+		b->stats = before;
+		b->keeps = true;
+	}
 }
 
 static void count_rows(const struct unwind_table *t, struct unwind_table_stats *stats)
@@ -422,9 +353,7 @@ int unwind_table_build(
 		return r;
 	r = sort(&b.functions);
 	if (r == 0)
-		r = unwind_rows_init(&b.rows, b.base, b.end, MIN(max_rows, UNWIND_TABLE_MAX_ROWS));
-	if (r == 0)
-		r = make_rows(&b);
+		r = fill_rows(&b, MIN(max_rows, UNWIND_TABLE_MAX_ROWS));
 	if (r < 0 && !(r == -E2BIG && b.rows.full))
 		return r;
 	if (b.rows.n_rows == 1)

@@ -7,7 +7,8 @@
  *
  * Functions are in order of address. One ends where the next begins. Between functions there is no
  * rule, except that padding of at most UNWIND_TABLE_PADDING bytes keeps the rule before it. A
- * signal trampoline without information (musl, Go) is found by its code.
+ * signal trampoline without information (musl, Go) is found by its code, and what little a program
+ * begins and ends with has rules out of its code (code_x86.h).
  */
 #ifndef PROFD_IMAGE_UNWIND_TABLE_H
 #define PROFD_IMAGE_UNWIND_TABLE_H
@@ -25,6 +26,7 @@ struct unwind_table_stats {
 	uint64_t overlapping; /* functions that reach into the next one, or begin where it does */
 	uint64_t broken;      /* functions whose instructions could not be read to the end */
 	uint64_t trampolines; /* found by their code */
+	uint64_t known_gaps;  /* code without information that is known by itself */
 	uint64_t none_rows;
 	uint64_t unknown_rows[UNWIND_UNKNOWN_COUNT]; /* by enum unwind_unknown */
 };

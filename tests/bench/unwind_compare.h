@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every row of a file's unwind table against libdw: both rules are followed with the same registers
- * and a memory in which every word is a hash of its address. CFA, return address and rbp have to be
- * the same at the first and the last byte of every row, of ours and of libdw's.
+ * and a memory in which every word is a hash of its address. CFA, return address, rbp, and rbx
+ * where a rule tells, have to be the same at the first and the last byte of every row, of ours and
+ * of libdw's.
  */
 #ifndef PROFD_TEST_BENCH_UNWIND_COMPARE_H
 #define PROFD_TEST_BENCH_UNWIND_COMPARE_H
@@ -28,10 +29,12 @@ enum verdict {
 	DIFFERENT_CFA,
 	DIFFERENT_RETURN,
 	DIFFERENT_BP,
+	DIFFERENT_KEPT,
 	VERDICTS,
 };
 static const char *const names[] = { "same", "both none", "padding", "trampoline", "not in table",
-	"unknown", "rbp unknown", "libdw fails", "CFA DIFFERS", "RETURN DIFFERS", "RBP DIFFERS" };
+	"unknown", "rbp unknown", "libdw fails", "CFA DIFFERS", "RETURN DIFFERS", "RBP DIFFERS",
+	"RBX DIFFERS" };
 
 struct registers {
 	uint64_t r[17];
@@ -48,8 +51,8 @@ static uint64_t memory(uint64_t address)
 
 struct caller {
 	bool end;
-	bool has_bp, has_return;
-	uint64_t cfa, ip, bp;
+	bool has_bp, has_return, has_kept;
+	uint64_t cfa, ip, bp, kept;
 };
 
 static struct caller follow(const struct unwind_rule_entry *rule, const struct registers *g)
@@ -66,6 +69,12 @@ static struct caller follow(const struct unwind_rule_entry *rule, const struct r
 		break;
 	case UNWIND_CFA_RBP:
 		c.cfa = g->r[6] + offset;
+		break;
+	case UNWIND_CFA_RSP_KEEPS:
+	case UNWIND_CFA_RBP_KEEPS:
+		c.cfa = g->r[rule->cfa == UNWIND_CFA_RSP_KEEPS ? 7 : 6] + inner;
+		c.has_kept = true;
+		c.kept = outer ? memory(c.cfa + outer) : g->r[3];
 		break;
 	case UNWIND_CFA_PLT:
 		c.cfa = g->r[7] + (offset & 0xff) + ((g->r[16] & 15) >= offset >> 8 ? 8 : 0);
@@ -242,6 +251,12 @@ static bool libdw_follow(Dwarf_Frame *frame, const struct registers *g, struct c
 		c.has_bp = false;
 	else
 		c.bp = g->r[6];
+	if (dwarf_frame_register(frame, 3, space, &ops, &n) != 0)
+		return false;
+	/* Where nothing is said it is the same: libdw means to say so, of the wrong number (rax).
+	 */
+	c.kept = g->r[3];
+	c.has_kept = n == 0 || evaluate(ops, n, g, c.cfa, true, &c.kept);
 	*ret = c;
 	return true;
 }
@@ -290,6 +305,8 @@ static enum verdict compare_at(struct comparison *c, uint64_t pc, Dwarf_Frame *f
 		return BP_UNKNOWN;
 	if (ours.has_bp != theirs.has_bp || (ours.has_bp && ours.bp != theirs.bp))
 		return DIFFERENT_BP;
+	if (ours.has_kept && (!theirs.has_kept || ours.kept != theirs.kept))
+		return DIFFERENT_KEPT;
 	return SAME;
 }
 

@@ -16,7 +16,8 @@
 #include <time.h>
 #include "tests/bench/unwind_compare.h"
 
-static uint64_t total[VERDICTS], n_files, n_rows, n_bytes, n_none, n_unknown[UNWIND_UNKNOWN_COUNT];
+static uint64_t total[VERDICTS], n_files, n_rows, n_bytes, n_none, n_known,
+	n_unknown[UNWIND_UNKNOWN_COUNT];
 
 /* ---- files ---- */
 
@@ -52,9 +53,11 @@ static int time_file(const char *path, const struct elf *e)
 	       "Mrows/s\n",
 		path, t.stats.eh_fdes, t.stats.debug_fdes, t.stats.go_functions, t.n_rows,
 		t.n_rules, t.n_pages, (double)bytes / t.n_rows, best, t.n_rows / best / 1e3);
-	printf("\tbad %lu outside %lu overlapping %lu broken %lu trampolines %lu none %lu; unknown",
+	printf("\tbad %lu outside %lu overlapping %lu broken %lu trampolines %lu known gaps %lu "
+	       "none %lu; "
+	       "unknown",
 		t.stats.bad_records, t.stats.outside, t.stats.overlapping, t.stats.broken,
-		t.stats.trampolines, t.stats.none_rows);
+		t.stats.trampolines, t.stats.known_gaps, t.stats.none_rows);
 	for (int i = 1; i < UNWIND_UNKNOWN_COUNT; i++)
 		printf(" %lu", t.stats.unknown_rows[i]);
 	printf("\n");
@@ -93,6 +96,7 @@ static int visit(const char *path, const struct stat *st, int type, struct FTW *
 				n_rows += t.n_rows;
 				n_bytes += ((uint64_t)t.n_rows + t.n_pages + 1) * 4;
 				n_none += t.stats.none_rows;
+				n_known += t.stats.known_gaps;
 				for (int i = 1; i < UNWIND_UNKNOWN_COUNT; i++)
 					n_unknown[i] += t.stats.unknown_rows[i];
 				if (t.stats.bad_records || t.stats.broken || t.truncated)
@@ -123,14 +127,14 @@ int main(int argc, char **argv)
 		(void)nftw(argv[i], visit, 16, comparing ? FTW_PHYS : 0);
 	if (!comparing)
 		return 0;
-	printf("files %lu rows %lu bytes %lu none rows %lu unknown rows by reason", n_files, n_rows,
-		n_bytes, n_none);
+	printf("files %lu rows %lu bytes %lu none rows %lu known gaps %lu unknown rows by reason",
+		n_files, n_rows, n_bytes, n_none, n_known);
 	for (int i = 1; i < UNWIND_UNKNOWN_COUNT; i++)
 		printf(" %lu", n_unknown[i]);
 	printf("\n");
 	for (int i = 0; i < VERDICTS; i++)
 		printf("%12lu %s\n", total[i], names[i]);
 	wrong = total[DIFFERENT_CFA] + total[DIFFERENT_RETURN] + total[DIFFERENT_BP] +
-		total[NOT_IN_TABLE];
+		total[DIFFERENT_KEPT] + total[NOT_IN_TABLE];
 	return wrong > 0;
 }

@@ -226,6 +226,75 @@ static void a_register_that_is_not_above_the_stack_pointer_has_changed_since_the
 	}
 }
 
+/* rsp + 8 * up; the caller's rbx at CFA - 8 * down, or the same. */
+static uint64_t keeping(unsigned up, unsigned down)
+{
+	return UNWIND_RULE(UNWIND_CFA_RSP_KEEPS, UNWIND_BP_SAME, 0,
+		(uint32_t)(uint16_t)(-8 * (int)down) << 16 | up * 8);
+}
+#define BY_RBX UNWIND_RULE(UNWIND_CFA_LEAF | 3, UNWIND_BP_SAME, 0, 32)
+
+static void rbx_is_known_above_frames_that_all_tell_of_it(void **state)
+{
+	/* The leaf leaves it alone, its caller has saved it. */
+	leaf.registers[3] = at(111);
+	stack[22] = at(200);
+	assert_int_equal(step_leaf(keeping(2, 0)), UNWIND_MORE);
+	assert_int_equal(step(keeping(14, 4)), UNWIND_MORE);
+	assert_regs(stack[25], at(26), at(40));
+	assert_int_equal(step(BY_RBX), UNWIND_MORE);
+	assert_regs(stack[203], at(204), at(40));
+	/* None saves it: as it was in the leaf, by rbp and in a register that a signal saved too.
+	 */
+	(void)reset(state);
+	leaf.saved_at = at(60);
+	stack[60 + 11] = at(120);
+	assert_int_equal(step_leaf(keeping(4, 0)), UNWIND_MORE);
+	assert_int_equal(
+		step(UNWIND_RULE(UNWIND_CFA_RBP_KEEPS, UNWIND_BP_SAME, 0, 24)), UNWIND_MORE);
+	assert_regs(stack[42], at(43), at(40));
+	assert_int_equal(step(BY_RBX), UNWIND_MORE);
+	assert_regs(stack[123], at(124), at(40));
+}
+
+static void one_frame_that_does_not_tell_of_rbx_loses_it(void **state)
+{
+	static const uint64_t silent[] = {
+		UNWIND_RULE(UNWIND_CFA_RSP, UNWIND_BP_SAME, 0, 32),
+		UNWIND_RULE(UNWIND_CFA_RSP, UNWIND_BP_AT_CFA, -16, 32),
+		UNWIND_RULE(UNWIND_CFA_LEAF | 11, UNWIND_BP_SAME, 0, 32),
+	};
+
+	for (unsigned i = 0; i < 3; i++) {
+		(void)reset(state);
+		assert_int_equal(step_leaf(silent[i]), UNWIND_MORE);
+		assert_int_equal(step(BY_RBX), TRUNCATE_REGISTER_LOST);
+		assert_int_equal(step(keeping(4, 0)), UNWIND_MORE);
+		assert_int_equal(step(BY_RBX), TRUNCATE_REGISTER_LOST);
+		/* From where it was saved it is known again. */
+		regs = (struct unwind_regs){ CODE_AT, at(10), at(40) };
+		stack[12] = at(200);
+		assert_int_equal(step(keeping(4, 2)), UNWIND_MORE);
+		assert_int_equal(step(silent[i % 2]), UNWIND_MORE);
+		assert_int_equal(step(BY_RBX), TRUNCATE_REGISTER_LOST);
+	}
+	/* Nor is the one of a walk before, which went through the same frame, taken for it. */
+	(void)reset(state);
+	stack[12] = at(200);
+	assert_int_equal(step(keeping(4, 2)), UNWIND_MORE);
+	regs = (struct unwind_regs){ CODE_AT, at(10), at(12) };
+	assert_int_equal(step_leaf(ARCH_RULE_POINTER(UNWIND_POINTER_CODE)), UNWIND_MORE);
+	assert_int_equal(regs.sp, at(14));
+	assert_int_equal(step(BY_RBX), TRUNCATE_REGISTER_LOST);
+	/* It cannot be read, or rbp is needed and lost. */
+	(void)reset(state);
+	regs.sp = at(WORDS - 2);
+	assert_int_equal(step(keeping(2, 1000)), TRUNCATE_READ_FAULT);
+	regs.bp = UNWIND_LOST;
+	assert_int_equal(step(UNWIND_RULE(UNWIND_CFA_RBP_KEEPS, UNWIND_BP_SAME, 0, 16)),
+		TRUNCATE_REGISTER_LOST);
+}
+
 static void a_leaf_can_hold_its_return_address_and_rbp_in_registers(void **state)
 {
 	uint64_t rule = UNWIND_RULE(UNWIND_CFA_LEAF_RA | 5, UNWIND_BP_LEAF | 0, 0, 0);
@@ -289,7 +358,7 @@ static void the_end_is_complete_and_unknown_rules_are_named(void **state)
 	assert_int_equal(step(UNWIND_RULE(UNWIND_CFA_UNKNOWN, 0, 0, UNWIND_UNKNOWN_COUNT)),
 		TRUNCATE_CFI_UNKNOWN);
 	assert_int_equal(step(UNWIND_RULE(0x40, 0, 0, 0)), TRUNCATE_CFI_UNKNOWN);
-	assert_int_equal(step(UNWIND_RULE(0x0b, 0, 0, 0)), TRUNCATE_CFI_UNKNOWN);
+	assert_int_equal(step(UNWIND_RULE(0x0d, 0, 0, 0)), TRUNCATE_CFI_UNKNOWN);
 }
 
 static void a_return_address_of_0_is_complete_and_one_outside_of_memory_is_not(void **state)
@@ -468,6 +537,8 @@ int main(void)
 		T(every_register_of_a_leaf_can_hold_the_cfa),
 		T(above_a_leaf_only_what_nobody_saves_can_hold_the_cfa),
 		T(a_register_that_is_not_above_the_stack_pointer_has_changed_since_the_leaf),
+		T(rbx_is_known_above_frames_that_all_tell_of_it),
+		T(one_frame_that_does_not_tell_of_rbx_loses_it),
 		T(a_leaf_can_hold_its_return_address_and_rbp_in_registers),
 		T(a_leaf_can_index_the_stack_by_a_register),
 		T(what_a_signal_interrupted_is_a_leaf_with_all_its_registers),

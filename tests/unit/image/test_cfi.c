@@ -328,6 +328,58 @@ static void what_the_cie_says_first_holds(void **state)
 	}
 }
 
+/* Only in a shared object, as its dynamic table says, in which something finds its CFA by rbx. */
+static void where_a_cfa_is_by_rbx_the_other_rules_tell_of_rbx(void **state)
+{
+	static const struct given given[] = {
+		{ "same", CODE("\x0e\x18"),
+			{ { 0, { UNWIND_CFA_RSP_KEEPS, 0, 0, DEREF(0, 24) } } } },
+		{ "saved", CODE("\x0e\x18\x83\x03\x41\xc3"),
+			{ { 0, { UNWIND_CFA_RSP_KEEPS, 0, 0, DEREF(-24, 24) } },
+				{ 1, { UNWIND_CFA_RSP_KEEPS, 0, 0, DEREF(0, 24) } } } },
+		{ "by rbp", CODE("\x0c\x06\x10\x86\x02\x83\x05"),
+			{ { 0, { UNWIND_CFA_RBP_KEEPS, UNWIND_BP_AT_CFA, -16,
+				       DEREF(-40, 16) } } } },
+		{ "undefined", CODE("\x07\x03"), { { 0, RSP(8) } } },
+		{ "elsewhere", CODE("\x10\x03\x02\x77\x10"), { { 0, RSP(8) } } },
+		{ "saved too far", CODE("\x05\x03\x80\x80\x04"), { { 0, RSP(8) } } },
+		{ "a large frame", CODE("\x0e\x80\x80\x02\x83\x03"), { { 0, RSP(32768) } } },
+		{ "through memory", CODE("\x0f\x03\x76\x78\x06"),
+			{ { 0, { UNWIND_CFA_DEREF_RBP, 0, 0, DEREF(0, -8) } } } },
+	};
+	static const struct unwind_rule_entry by_rbx = { UNWIND_CFA_LEAF + 3, 0, 0, 32 };
+	static const Elf64_Dyn dynamic[] = { { .d_tag = DT_NEEDED }, { .d_tag = DT_SONAME } };
+	static struct cfi_image m;
+	struct unwind_table t;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(given) / sizeof(given[0]); i++) {
+		const struct given *g = &given[i / 2];
+		bool is_program = i % 2;
+
+		cfi_image_init(&m, true);
+		cfi_cie(&m, 1, "zR", "\x1b", 1, CODE(CFI_USUAL));
+		m.encoding = 0x1b;
+		cfi_fde(&m, AT, 0x10, g->program, g->n);
+		cfi_fde(&m, AT + 0x10, 0x10, CODE("\x0c\x03\x20\x83\x04"));
+		memcpy(m.bytes, dynamic, sizeof(dynamic));
+		m.segments[1] = (struct elf_segment){ .type = PT_DYNAMIC,
+			.filesz = is_program ? sizeof(dynamic[0]) : sizeof(dynamic) };
+		(void)cfi_elf(&m);
+		m.elf.n_segments = 2;
+		assert_int_equal(unwind_table_build(&m.elf, NULL, 1000, &t), 0);
+		check(&t, g->what, AT + 0x10, &by_rbx);
+		if (is_program)
+			assert_true(unwind_table_lookup(&t, AT)->cfa < UNWIND_CFA_RSP_KEEPS);
+		else
+			check(&t, g->what, AT, &g->expected[0].rule);
+		if (!is_program && g->expected[1].offset > 0)
+			check(&t, g->what, AT + 1, &g->expected[1].rule);
+		assert_int_equal(t.stats.overlapping, 0);
+		unwind_table_deinit(&t);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +392,7 @@ int main(void)
 		cmocka_unit_test(what_is_broken_is_unknown_from_there_on),
 		cmocka_unit_test(a_signal_trampoline_is_known_by_its_places),
 		cmocka_unit_test(what_the_cie_says_first_holds),
+		cmocka_unit_test(where_a_cfa_is_by_rbx_the_other_rules_tell_of_rbx),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

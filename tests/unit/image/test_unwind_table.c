@@ -118,11 +118,11 @@ static void only_padding_keeps_the_rule_before_it(void **state)
 	usual(&image, true);
 	function(&image, AT, 0x10, 16);
 	function(&image, AT + 0x40, 0x10, 24);	/* 48 bytes of int3 before it */
-	function(&image, AT + 0x80, 0x10, 32);	/* nops, and a ret */
+	function(&image, AT + 0x80, 0x10, 32);	/* nops, and a hlt */
 	function(&image, AT + 0xb0, 0x10, 40);	/* nops */
 	function(&image, AT + 0x110, 0x10, 48); /* 80 bytes of int3: more than padding is */
 	memcpy(image.bytes + 0x150, nops, sizeof(nops) - 1);
-	image.bytes[0x16f] = 0xc3;
+	image.bytes[0x16f] = 0xf4;
 	memcpy(image.bytes + 0x190, nops, sizeof(nops) - 1);
 	t = build(&image);
 	assert_int_equal(at(&t, AT + 0x3f), 16);
@@ -152,6 +152,32 @@ static void a_trampoline_is_found_by_its_code(void **state)
 	assert_int_equal(unwind_table_lookup(&t, AT + 0x48)->cfa, UNWIND_CFA_SIGRET);
 	assert_int_equal(at(&t, AT + 0x49), 0);
 	assert_int_equal(t.stats.trampolines, 1);
+	unwind_table_deinit(&t);
+}
+
+/* sub $8, %rsp; add $8, %rsp; ret */
+static void code_between_functions_that_shows_its_way_back_has_rows(void **state)
+{
+	static const char fini[] = "\x48\x83\xec\x08\x48\x83\xc4\x08\xc3";
+	struct unwind_table t;
+
+	(void)state;
+	usual(&image, true);
+	function(&image, AT, 0x20, 16);
+	function(&image, AT + 0x40, 0x20, 24);
+	function(&image, AT + 0x80, 0x20, 24);
+	memcpy(&image.bytes[0x120], fini, sizeof(fini) - 1);
+	memcpy(&image.bytes[0x160], fini, sizeof(fini) - 1);
+	image.bytes[0x169] = 0xf4; /* hlt */
+	t = build(&image);
+	assert_int_equal(t.stats.known_gaps, 1);
+	assert_int_equal(at(&t, AT + 0x1f), 16);
+	assert_int_equal(at(&t, AT + 0x20), 8);
+	assert_int_equal(at(&t, AT + 0x24), 16);
+	assert_int_equal(at(&t, AT + 0x28), 8);
+	assert_int_equal(at(&t, AT + 0x40), 24);
+	assert_int_equal(at(&t, AT + 0x60), 0);
+	assert_int_equal(at(&t, AT + 0x64), 0);
 	unwind_table_deinit(&t);
 }
 
@@ -462,6 +488,7 @@ int main(void)
 		cmocka_unit_test(a_function_ends_where_the_next_begins),
 		cmocka_unit_test(only_padding_keeps_the_rule_before_it),
 		cmocka_unit_test(a_trampoline_is_found_by_its_code),
+		cmocka_unit_test(code_between_functions_that_shows_its_way_back_has_rows),
 		cmocka_unit_test(rows_are_found_across_pages),
 		cmocka_unit_test(a_table_ends_at_its_budget),
 		cmocka_unit_test(code_above_4_gib_counts_from_its_first_page),

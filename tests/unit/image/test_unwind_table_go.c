@@ -196,6 +196,24 @@ static void code_that_moves_the_stack_goes_by_its_frame_pointer(void **state)
 	row(&s, s.n - 1, 24, UNWIND_CFA_RSP, 8, UNWIND_BP_SAME);
 }
 
+/* syscall.rawVforkSyscall: the child returns on the stack that its parent uses afterwards. */
+static void a_return_address_that_was_popped_is_in_its_register(void **state)
+{
+	static const int depths[][2] = { { 0, 3 }, { -8, 5 }, { 0, 8 }, { 0, 0 } };
+	struct seen s;
+
+	(void)state;
+	assert_int_equal(run("syscall.rawVforkSyscall", 0, CODE("\x90\x41\x5c\x0f\x05\x41\x54\xc3"),
+				 depths, &s),
+		0);
+	assert_int_equal(s.n, 3);
+	row(&s, 1, 3, UNWIND_CFA_LEAF_RA + 12, 0, UNWIND_BP_SAME);
+	row(&s, 2, 5, UNWIND_CFA_RSP, 8, UNWIND_BP_SAME);
+	/* rsp is not where the table says by another pop. */
+	assert_int_equal(run("main.f", 0, CODE("\x90\x41\x54\x0f\x05\x41\x54\xc3"), depths, &s), 0);
+	row(&s, 1, 3, UNWIND_CFA_UNKNOWN, UNWIND_UNKNOWN_RANGE, 0);
+}
+
 static void a_broken_table_is_told_from_where_it_breaks(void **state)
 {
 	static const int early[][2] = { { 0, 2 }, { 8, 4 }, { 8, 4 }, { 0, 0 } };
@@ -217,6 +235,7 @@ int main(void)
 		cmocka_unit_test(a_frame_that_does_not_save_rbp_makes_it_unknown),
 		cmocka_unit_test(the_first_frames_end_a_stack),
 		cmocka_unit_test(code_that_moves_the_stack_goes_by_its_frame_pointer),
+		cmocka_unit_test(a_return_address_that_was_popped_is_in_its_register),
 		cmocka_unit_test(a_broken_table_is_told_from_where_it_breaks),
 	};
 

@@ -75,6 +75,7 @@ static void every_row_is_libdws(void **state)
 	assert_int_equal(counts[DIFFERENT_CFA], 0);
 	assert_int_equal(counts[DIFFERENT_RETURN], 0);
 	assert_int_equal(counts[DIFFERENT_BP], 0);
+	assert_int_equal(counts[DIFFERENT_KEPT], 0);
 	/* Both sides know what cannot be told: longjmp, and the like. */
 	assert_true(
 		counts[UNKNOWN] + counts[BP_UNKNOWN] + counts[LIBDW_FAILS] < counts[SAME] / 1000);
