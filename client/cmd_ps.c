@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profctl ps: what is attached; with --all: what could be. */
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/io.h"
 #include "client/commands.h"
+#include "client/option_binding.h"
 #include "client/remote.h"
 #include "client/show.h"
 
@@ -13,28 +13,6 @@ struct ps_options {
 	const char *socket;
 	bool all, json;
 };
-
-static int parse(struct ps_options *o, int argc, char **argv, struct error *error)
-{
-	struct options options = OPTIONS_INIT(running_verb("ps"), argc, argv);
-	int id;
-
-	while ((id = options_next(&options, error)) != OPTION_END) {
-		if (id < 0)
-			return id;
-		if (id == OPTION_OPERAND)
-			return unexpected_operand(options.verb, options.value, error);
-		if (id == OPTION_SOCKET)
-			o->socket = options.value;
-		else if (id == OPTION_JSON)
-			o->json = true;
-		else if (id == OPTION_ALL)
-			o->all = true;
-		else
-			assert(false); /* what is in the table is understood */
-	}
-	return 0;
-}
 
 static json_t *process_json(const Profd__V1__ProcessInfo *p)
 {
@@ -140,10 +118,17 @@ int cmd_ps(int argc, char **argv)
 	Profd__V1__ListRequest list = PROFD__V1__LIST_REQUEST__INIT;
 	struct remote_wait wait = { .silence_ms = REMOTE_ANSWER_MS };
 	struct ps_options o = { 0 };
+	const struct option_binding bindings[] = {
+		{ OPTION_SOCKET, .word = &o.socket },
+		{ OPTION_JSON, .flag = &o.json },
+		{ OPTION_ALL, .flag = &o.all },
+		{ OPTION_END },
+	};
 	struct error error = ERROR_INIT;
 	int n;
 
-	if (parse(&o, argc, argv, &error) < 0 || remote_connect(o.socket, &r, &error) < 0)
+	if (option_bindings_parse(bindings, "ps", argc, argv, &error) < 0 ||
+		remote_connect(o.socket, &r, &error) < 0)
 		return complain(&error);
 	list.all = o.all;
 	request.body_case = PROFD__V1__REQUEST__BODY_LIST;

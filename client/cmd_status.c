@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profctl status: parsing and the text; the JSON is in status_json.c. */
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/io.h"
 #include "client/commands.h"
+#include "client/option_binding.h"
 #include "client/remote.h"
 #include "client/show.h"
 #include "client/status_json.h"
@@ -14,28 +14,6 @@ struct status_options {
 	const char *socket;
 	bool features, json;
 };
-
-static int parse(struct status_options *o, int argc, char **argv, struct error *error)
-{
-	struct options options = OPTIONS_INIT(running_verb("status"), argc, argv);
-	int id;
-
-	while ((id = options_next(&options, error)) != OPTION_END) {
-		if (id < 0)
-			return id;
-		if (id == OPTION_OPERAND)
-			return unexpected_operand(options.verb, options.value, error);
-		if (id == OPTION_SOCKET)
-			o->socket = options.value;
-		else if (id == OPTION_JSON)
-			o->json = true;
-		else if (id == OPTION_FEATURES)
-			o->features = true;
-		else
-			assert(false); /* what is in the table is understood */
-	}
-	return 0;
-}
 
 static void print_line(const char *name, const char *text)
 {
@@ -224,10 +202,17 @@ int cmd_status(int argc, char **argv)
 	Profd__V1__StatusRequest status = PROFD__V1__STATUS_REQUEST__INIT;
 	struct remote_wait wait = { .silence_ms = REMOTE_ANSWER_MS };
 	struct status_options o = { 0 };
+	const struct option_binding bindings[] = {
+		{ OPTION_SOCKET, .word = &o.socket },
+		{ OPTION_JSON, .flag = &o.json },
+		{ OPTION_FEATURES, .flag = &o.features },
+		{ OPTION_END },
+	};
 	struct error error = ERROR_INIT;
 	int n;
 
-	if (parse(&o, argc, argv, &error) < 0 || remote_connect(o.socket, &r, &error) < 0)
+	if (option_bindings_parse(bindings, "status", argc, argv, &error) < 0 ||
+		remote_connect(o.socket, &r, &error) < 0)
 		return complain(&error);
 	status.features = o.features;
 	request.body_case = PROFD__V1__REQUEST__BODY_STATUS;
