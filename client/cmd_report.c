@@ -11,7 +11,6 @@
 #include "client/view/filter.h"
 #include "client/view/graph.h"
 #include "client/view/view.h"
-#include "profile/merge.h"
 
 static const char *const color_names[] = { "auto", "always", "never", NULL };
 static const char *const granularity_names[] = {
@@ -178,15 +177,9 @@ static void look_at_terminal(struct report_options *o)
 /* Samples that are shown one by one are merged as pprof does; for sums it makes no difference. */
 static int load(const struct report_options *o, struct profile **ret, struct error *error)
 {
-	int r;
-
-	if (o->n_files > 1 || o->view_id == OPTION_TRACES)
-		return load_merged(o->files, o->n_files, ret, error);
-	r = load_profile(o->files[0], ret, error);
-	if (r < 0)
-		return r;
-	r = profile_unify_mappings(*ret);
-	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "out of memory") : 0;
+	return o->n_files > 1 || o->view_id == OPTION_TRACES
+		       ? load_merged(o->files, o->n_files, ret, error)
+		       : load_unified(o->files[0], ret, error);
 }
 
 /* Shares are of all, also where only a part is shown. */

@@ -9,6 +9,7 @@
 #include "client/load.h"
 #include "profile/merge.h"
 #include "profile/pprof.h"
+#include "view/scale.h"
 
 int load_profile(const char *path, struct profile **ret, struct error *error)
 {
@@ -35,6 +36,20 @@ int load_profile(const char *path, struct profile **ret, struct error *error)
 	return 0;
 }
 
+int load_unified(const char *path, struct profile **ret, struct error *error)
+{
+	CLEANUP(profile_freep) struct profile *p = NULL;
+	int r = load_profile(path, &p, error);
+
+	if (r < 0)
+		return r;
+	r = profile_unify_mappings(p);
+	if (r < 0)
+		return error_set(error, r, EXIT_CODE_FAILED, "out of memory");
+	*ret = TAKE_PTR(p);
+	return 0;
+}
+
 int load_merged(const char *const *paths, size_t n, struct profile **ret, struct error *error)
 {
 	CLEANUP(profile_freep) struct profile *sum = NULL;
@@ -47,7 +62,9 @@ int load_merged(const char *const *paths, size_t n, struct profile **ret, struct
 		r = load_profile(paths[i], &p, error);
 		if (r < 0)
 			return r;
-		r = profile_merge(sum, p, &why);
+		r = scale_to_common_units(sum, p);
+		if (r >= 0)
+			r = profile_merge(sum, p, &why);
 		if (r < 0)
 			return error_set(error, r, EXIT_CODE_FAILED, "cannot add %s: %s", paths[i],
 				why.code ? why.text : strerror(-r));

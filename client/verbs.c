@@ -275,7 +275,9 @@ static const struct verb verbs[] = {
 	{ "merge", "FILE... [OPTIONS]", "Add profiles up",
 		TEXT("Writes the sum of profile.proto files that measure the same: stacks and "
 		     "labels that are equal become one sample, the time is the first, the duration "
-		     "the sum. Files are read one after the other, so that memory is that of the "
+		     "the sum. Where units differ in size (ns and ms, bytes and kB) values are "
+		     "scaled to the smallest. Files are read one after the other, so that memory "
+		     "is that of the "
 		     "sum and of the largest file.",
 			"Without --output the result goes to standard output."),
 		TABLES(convert_options, format_options), cmd_merge },

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "view/frame.h"
+#include "view/scale.h"
 #include "view/unit.h"
 #include "view/view.h"
 
@@ -34,13 +35,6 @@ static int64_t sum_of(const struct profile *p, uint32_t type)
 	for (size_t i = 0; i < profile_n_samples(p); i++)
 		sum = unit_add(sum, profile_values(p, i)[type]);
 	return sum;
-}
-
-static int64_t scaled(int64_t value, double scale)
-{
-	double v = round((double)value * scale);
-
-	return v >= 0x1p63 ? INT64_MAX : v <= -0x1p63 ? INT64_MIN : (int64_t)v;
 }
 
 struct part {
@@ -77,7 +71,7 @@ static int scale_values(struct profile *p, uint32_t type, double scale)
 			*parts[i].value = unit_add(*parts[i].value, *parts[next].value);
 			*parts[next].value = 0;
 		}
-		*parts[i].value = scaled(*parts[i].value, scale);
+		*parts[i].value = unit_times(*parts[i].value, scale);
 	}
 	return 0;
 }
@@ -267,13 +261,17 @@ static int compare_all(struct diff *d, bool cum)
 
 static int select_types(struct diff *d, const char *sample_index, struct error *error)
 {
-	const struct profile *p[2] = { d->side[0].profile, d->side[1].profile };
+	struct profile *p[2] = { d->side[0].profile, d->side[1].profile };
 	const char *names[2], *units[2];
+	int r = view_sample_index(p[FLAME_BASE], sample_index, &d->type[FLAME_BASE], error);
 
+	if (r == 0)
+		r = view_sample_index(p[FLAME_NEW], sample_index, &d->type[FLAME_NEW], error);
+	if (r < 0)
+		return r;
+	if (scale_to_common_unit(p[0], d->type[0], p[1], d->type[1]) < 0)
+		return error_set(error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
 	for (int side = FLAME_BASE; side <= FLAME_NEW; side++) {
-		int r = view_sample_index(p[side], sample_index, &d->type[side], error);
-		if (r < 0)
-			return r;
 		names[side] = profile_text(p[side], p[side]->types[d->type[side]].type);
 		units[side] = profile_text(p[side], p[side]->types[d->type[side]].unit);
 	}

@@ -5,7 +5,6 @@
  */
 #include "view/unit.h"
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -158,6 +157,21 @@ int64_t unit_add(int64_t a, int64_t b)
 int64_t unit_abs(int64_t a)
 {
 	return a == INT64_MIN ? INT64_MAX : a < 0 ? -a : a;
+}
+
+int64_t unit_times(int64_t a, double ratio)
+{
+	double v = round((double)a * ratio);
+
+	return v >= 0x1p63 ? INT64_MAX : v <= -0x1p63 ? INT64_MIN : (int64_t)v;
+}
+
+bool unit_same_kind(const char *a, const char *b)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++)
+		if (find_unit(&families[i], a) && find_unit(&families[i], b))
+			return true;
+	return false;
 }
 
 const char *unit_for_column(int64_t min, int64_t max, const char *from)

@@ -7,6 +7,7 @@
 #ifndef PROFCTL_VIEW_UNIT_H
 #define PROFCTL_VIEW_UNIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,10 @@ const char *unit_percent(int64_t value, int64_t total, char *buf);
 /* a + b and |a|, saturating: values come from files. */
 int64_t unit_add(int64_t a, int64_t b);
 int64_t unit_abs(int64_t a);
+/* Rounded a * ratio, saturating. */
+int64_t unit_times(int64_t a, double ratio);
+/* Both are bytes and their multiples, or both are times. */
+bool unit_same_kind(const char *a, const char *b);
 /* The unit in which a column with values from `min` to `max` reads well. */
 const char *unit_for_column(int64_t min, int64_t max, const char *from);
 
