@@ -52,19 +52,24 @@ static int parse(struct convert_options *o, int argc, char **argv, struct error 
 	return 0;
 }
 
-int cmd_convert(int argc, char **argv)
+static int convert(struct convert_options *o, int argc, char **argv, struct error *error)
 {
 	CLEANUP(profile_freep) struct profile *p = NULL;
+	struct output output;
+	int r = parse(o, argc, argv, error);
+
+	if (r >= 0)
+		r = output_init(&output, o->out ? o->out : "-", o->format, "", "", true, error);
+	if (r >= 0) /* boxes of a module are one wherever it was loaded */
+		r = output.format == FORMAT_DOT ? load_unified(o->in, &p, error)
+						: load_profile(o->in, &p, error);
+	return r < 0 ? r : output_write_profile(&output, p, error);
+}
+
+int cmd_convert(int argc, char **argv)
+{
 	struct convert_options o = { .format = FORMAT_UNSET };
 	struct error error = ERROR_INIT;
-	struct output output;
 
-	if (parse(&o, argc, argv, &error) < 0)
-		return complain(&error);
-	if (output_init(&output, o.out ? o.out : "-", o.format, "", "", true, &error) < 0 ||
-		load_profile(o.in, &p, &error) < 0)
-		return complain(&error);
-	if (output_write_profile(&output, p, &error) < 0)
-		return complain(&error);
-	return EXIT_CODE_OK;
+	return convert(&o, argc, argv, &error) < 0 ? complain(&error) : EXIT_CODE_OK;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns the call graph for Graphviz: nodes, edges, weights and colours of `go tool pprof -dot`
- * (github.com/google/pprof/blob/main/internal/graph/dotgraph.go). Labels of samples are not drawn.
+ * (github.com/google/pprof/blob/main/internal/graph/dotgraph.go). Boxes for labels of samples are
+ * dot_tags.c's.
  * Names are anybody's: quotes, backslashes and control characters do not leave their string.
  */
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "view/dot_name.h"
+#include "view/dot_tags.h"
 #include "view/filter.h"
 #include "view/frame.h"
 #include "view/head.h"
@@ -23,7 +25,8 @@ struct dot {
 	const struct graph_selection *s;
 	const char *from; /* unit of the values */
 	int64_t max_flat;
-	uint32_t *ids; /* owned: by node, from 1 */
+	uint32_t *ids;	 /* owned: by node, from 1 */
+	uint8_t *tagged; /* owned: by node: boxes of labels were drawn */
 	FILE *out;
 };
 
@@ -126,6 +129,17 @@ static int write_node(const struct dot *d, size_t i)
 	return 0;
 }
 
+static int write_tags(const struct dot *d, size_t i)
+{
+	struct dot_tags tags = { &d->s->tags, d->from, d->s->unit, d->out };
+	uint32_t n, node = d->s->order[i];
+
+	(void)edges_out(&d->s->edges, node, &n);
+	int r = dot_tags_write(&tags, node, i + 1, n > 0);
+	d->tagged[node] = r > 0;
+	return r;
+}
+
 static void write_tooltip(const struct dot *d, const struct edge *e, const char *what)
 {
 	const struct graph *g = d->s->graph;
@@ -138,10 +152,19 @@ static void write_tooltip(const struct dot *d, const struct edge *e, const char 
 	(void)fprintf(d->out, " (%s)\"", unit_label(e->weight, d->from, d->s->unit, value));
 }
 
+/* In whole parts of `parts`, at most all of them. */
+static int parts_of_total(const struct dot *d, int64_t weight, int parts)
+{
+	__int128 n = d->s->graph->total ? (__int128)weight * parts / d->s->graph->total : 0;
+
+	n = n < 0 ? -n : n;
+	return n < parts ? (int)n : parts;
+}
+
 static void write_edge(const struct dot *d, const struct edge *e)
 {
-	double of_total = fabs(share(d, e->weight));
-	int weight = 1 + (int)fmin(of_total * 100, 100), width = 1 + (int)fmin(of_total * 5, 5);
+	int weight = 1 + parts_of_total(d, e->weight, 100);
+	int width = 1 + parts_of_total(d, e->weight, 5);
 	char value[UNIT_TEXT];
 
 	(void)fprintf(d->out, "N%u -> N%u [label=\" %s%s\"", d->ids[e->from], d->ids[e->to],
@@ -157,7 +180,8 @@ static void write_edge(const struct dot *d, const struct edge *e)
 	}
 	write_tooltip(d, e, "tooltip");
 	write_tooltip(d, e, "labeltooltip");
-	(void)fputs(e->residual ? " style=\"dotted\"]\n" : "]\n", d->out);
+	(void)fprintf(d->out, "%s%s]\n", e->residual ? " style=\"dotted\"" : "",
+		d->tagged[e->from] ? " minlen=2" : "");
 }
 
 /* The heading as one label; its lines end with \l, which aligns them to the left. */
@@ -239,8 +263,11 @@ static int write_graph(struct dot *d, const struct view_options *o)
 		d->ids[d->s->order[i]] = (uint32_t)i + 1;
 		d->max_flat = MAX(d->max_flat, unit_abs(selection_at(d->s, i)->flat));
 	}
-	for (size_t i = 0; i < d->s->n && r >= 0; i++)
+	for (size_t i = 0; i < d->s->n && r >= 0; i++) {
 		r = write_node(d, i);
+		if (r >= 0)
+			r = write_tags(d, i);
+	}
 	if (r >= 0)
 		r = write_edges(d);
 	(void)fputs("}\n", d->out);
@@ -265,11 +292,13 @@ static int view(struct graph *g, const struct view_options *o, FILE *out)
 	if (r < 0)
 		return r;
 	_cleanup_free_ uint32_t *ids = calloc(g->nodes.n + 1, sizeof(*ids));
+	_cleanup_free_ uint8_t *tagged = calloc(g->nodes.n + 1, 1);
 	struct dot d = { .s = &s,
 		.from = profile_text(g->profile, g->profile->types[g->type].unit),
 		.ids = ids,
+		.tagged = tagged,
 		.out = out };
-	return ids ? write_graph(&d, o) : -ENOMEM;
+	return ids && tagged ? write_graph(&d, o) : -ENOMEM;
 }
 
 int view_dot(const struct profile *p, const struct view_options *o, FILE *out, struct error *error)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
+#include "view/dot_tags.h"
 #include "view/unit.h"
 
 #define NODE_FRACTION 0.005
@@ -123,16 +124,34 @@ static void drop_empty(struct graph *g)
 	}
 }
 
+/* Nodes are drawn until they and their labels are as many as was asked for. */
+static int limit_drawing(struct graph_selection *s, const struct selection_options *o)
+{
+	size_t n = o->n > 0 && (size_t)o->n < s->candidates ? (size_t)o->n : s->candidates;
+	size_t count = 0;
+	int r = tags_init(&s->tags, s->graph, s->order, n, s->node_cutoff, o->unit ?: "auto");
+
+	s->n = n;
+	for (size_t i = 0; r >= 0 && o->n > 0 && i < n && count < (size_t)o->n; i++) {
+		count += dot_tags_count(&s->tags, s->order[i]) + 1;
+		if (count >= (size_t)o->n)
+			s->n = i + 1;
+	}
+	return r;
+}
+
 static int limit(struct graph_selection *s, const struct selection_options *o)
 {
-	s->n = s->candidates;
-	if (o->n <= 0 || (size_t)o->n >= s->candidates)
-		return 0;
-	s->n = (size_t)o->n;
+	int r = o->visual ? limit_drawing(s, o) : 0;
+
+	if (!o->visual)
+		s->n = o->n > 0 ? MIN((size_t)o->n, s->candidates) : s->candidates;
+	if (r < 0 || s->n == s->candidates)
+		return r;
 	for (size_t i = s->n; i < s->candidates; i++)
 		ARRAY_AT(&s->graph->nodes, struct graph_node, s->order[i])->dropped = true;
 	drop_empty(s->graph);
-	int r = count_edges(s, o);
+	r = count_edges(s, o);
 	return r < 0 ? r : sort(s, s->n, o);
 }
 
@@ -207,6 +226,7 @@ int graph_selection_init(
 void graph_selection_deinit(struct graph_selection *s)
 {
 	edges_deinit(&s->edges);
+	tags_deinit(&s->tags);
 	free(s->order);
 	s->order = NULL;
 }

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include "view/edges.h"
+#include "view/tags.h"
 
 struct selection_options {
 	int n;			 /* 0: all */
@@ -15,13 +16,15 @@ struct selection_options {
 	bool trim_edges;	 /* leave out edges below a thousandth */
 	bool cum;		 /* order by cum */
 	bool inlined_edges_only; /* as edges_init() */
-	bool visual;		 /* for a drawing: order by what a node tells about the whole */
+	bool visual;		 /* for a drawing: order by what a node tells about the whole; what
+				    it is labelled with takes room too */
 	const char *unit;	 /* NULL: what reads well */
 };
 
 struct graph_selection {
 	struct graph *graph;
 	struct edges edges; /* grouped */
+	struct tags tags;   /* of a drawing; of the nodes that are shown, at least */
 	uint32_t *order;    /* owned: nodes, those that are shown first */
 	size_t n;	    /* shown */
 	size_t candidates;  /* shown or left out by the number of rows */
