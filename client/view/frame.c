@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "view/demangle.h"
 
 /* As pprof decides whether a name without a separate system name is C++
  * (internal/symbolizer/symbolizer.go). */
@@ -46,6 +47,9 @@ const char *frame_function_name(
 	*owned = NULL;
 	if (*name && strcmp(name, system) != 0)
 		return name;
+	*owned = view_demangle(system);
+	if (*owned)
+		return *owned;
 	if (!looks_like_cpp(system))
 		return system;
 	char *copy = strdup(system);

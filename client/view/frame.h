@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include "profile/profile.h"
 
-/* Name of a function as pprof shows it: the demangled one where it was given, else shortened by
- * parameters and template arguments. *owned is a buffer to free where one was needed. */
+/* Name of a function as pprof shows it: the demangled one where it was given, else the system's
+ * name, demangled, or shortened by parameters and template arguments where it is so already. *owned
+ * is a buffer to free where one was needed. */
 const char *frame_function_name(
 	const struct profile *p, const struct profile_function *f, char **owned);
 /* File of the mapping, "" for none. */

@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The views of `profctl report` against those of `go tool pprof`: lines and numbers, for profiles
-that Go's runtime wrote, ones made by chance in many encodings, and ones of our own.
+"""The views of `profctl report`, `convert -f dot` and `merge` against those of `go tool pprof`: lines
+and numbers, for profiles that Go's runtime wrote, ones made by chance in many encodings, with mangled
+names, in other units, and ones of our own.
+
+Of a drawing all is compared, colours and hints for the layout too, but for the legend's last line (where
+to read about the graph) and its tooltip (a title that it shows already).
 
 usage: equal.py PROFCTL [PROFILE...]
 
@@ -47,6 +51,7 @@ FLAGS = [
     (["--top", "--granularity", "addresses", "-n", "30"],
      ["-top", "-addresses", "-nodecount=30", "-nodefraction=0"]),
     (["--top", "--sample-index", "0", "--unit", "ms"], ["-top", "-sample_index=0", "-unit=ms"]),
+    (["convert", "-f", "dot"], ["-dot"]),
 ]
 
 
@@ -61,6 +66,8 @@ def clean(text):
     """What both say: without our note on functions without a name, without what stands in the
     place of source that is not here."""
     text = text.split("\n\nFunctions without a name", 1)[0]
+    text = re.sub(r"\\l\\lSee https:\S+ for how to read the graph", "", text)
+    text = re.sub(r'(subgraph cluster_L .*label="[^"]*") tooltip="[^"]*"', r"\1", text)
     lines, skipping = [], False
     for line in text.rstrip("\n").split("\n"):
         if line.startswith(" Error: ") or line.startswith(" Without source ("):
@@ -72,8 +79,9 @@ def clean(text):
 
 
 def compare(profctl, pprof, profile, ours, theirs, empty):
+    verb = [] if ours[0] == "convert" else ["report"]
     code, want, complaint = run([*pprof, *theirs, profile], empty)
-    got_code, got, said = run([profctl, "report", *ours, profile], empty)
+    got_code, got, said = run([profctl, *verb, *ours, profile], empty)
     if code and got_code:
         return None
     if code or got_code:
@@ -103,7 +111,33 @@ def make_profiles(folder):
         with open(path, "wb") as f:
             f.write(synthetic.make(seed))
         profiles.append(path)
-    return profiles
+    path = os.path.join(folder, "mangled.pb.gz")
+    with open(path, "wb") as f:
+        f.write(synthetic.mangled())
+    return [*profiles, path]
+
+
+def compare_sums(profctl, pprof, folder, empty):
+    """Sums of profiles in different units: what pprof writes is what we write, as pprof prints it.
+    One line for each pair that differs."""
+    units = ["ns", "us", "milliseconds", "s", "hours"], ["bytes", "kb", "MB", "Gigabyte"], \
+        ["widgets", "widgets"]
+    n, bad = 0, []
+    for kind in units:
+        for unit in kind:
+            with open(os.path.join(folder, unit + ".pb"), "wb") as f:
+                f.write(synthetic.small(unit))
+        for a in kind:
+            for b in kind:
+                files = [os.path.join(folder, u + ".pb") for u in (a, b, kind[0])]
+                theirs, ours = os.path.join(folder, "theirs"), os.path.join(folder, "ours")
+                done = [run([*pprof, "-proto", "-output=" + theirs, *files], empty),
+                        run([profctl, "merge", "-o", ours, *files], empty)]
+                raw = [run([*pprof, "-raw", path], empty)[1] for path in (theirs, ours)]
+                n += 1
+                if done[0][0] or done[1][0] or not raw[0] or raw[0] != raw[1]:
+                    bad.append(f"{a} + {b} + {kind[0]}: {done[1][2]}\n{raw[0]}\n{raw[1]}")
+    return n, bad
 
 
 def main():
@@ -128,10 +162,14 @@ def main():
             for (profile, ours, _), why in zip(jobs, results):
                 if why:
                     bad.setdefault(" ".join(ours), []).append(f"{os.path.basename(profile)}: {why}")
+        n_sums, bad_sums = compare_sums(profctl, pprof, folder, empty)
+        if bad_sums:
+            bad["merge"] = bad_sums
         for flags, whys in bad.items():
             print(f"{flags}: {len(whys)} differ\n  {whys[0]}", file=sys.stderr)
         n = sum(map(len, bad.values()))
-        print(f"{len(jobs) - n} of {len(jobs)} reports of {len(profiles)} profiles are equal")
+        n_all = len(jobs) + n_sums
+        print(f"{n_all - n} of {n_all} reports and sums of {len(profiles)} profiles are equal")
         return 1 if n else 0
 
 

@@ -130,3 +130,46 @@ def make(seed):
         half = len(data) // 2
         return gzip.compress(data[:half]) + gzip.compress(data[half:])
     return gzip.compress(data)
+
+
+def finish(w, out):
+    return gzip.compress(out + b"".join(message(6, s.encode()) for s in w.strings))
+
+
+def small(unit):
+    """Three stacks of three functions, in a unit."""
+    w = Writer([])
+    out = message(1, number(1, w.string("samples")) + number(2, w.string("count")))
+    out += message(1, number(1, w.string("amount")) + number(2, w.string(unit)))
+    for i, name in enumerate(["main", "a", "b"]):
+        out += message(5, number(1, i + 1) + number(2, w.string(name)) + number(3, w.string(name)))
+        out += message(4, number(1, i + 1) + message(4, number(1, i + 1)))
+    for i, stack in enumerate(([2, 1], [3, 1], [3, 2, 1])):
+        out += message(2, w.numbers(1, stack) + w.numbers(2, [i + 1, 1700 * i + 3]))
+    out += message(11, number(1, w.string("amount")) + number(2, w.string(unit))) + number(12, 10)
+    return finish(w, out)
+
+
+MANGLED = "_Z3foov", "_Z3fooi", "_ZNSt6vectorIiSaIiEE9push_backEOi", "_Z3fooILi3EEvv.part.0", \
+    "_ZlsRSoRK3Foo", "_ZN3FoolsEi", "_ZN3FooltIiEEbRKT_", "_ZN3FoossERKS_", "_ZN3FooptEv", \
+    "_ZN3FoocvSt6vectorIiSaIiEEEv", "_ZNK3FooclEv", "_ZZ4mainENKUlvE_clEv", "_ZTVN1a1bE", \
+    "_ZZN3Foo3barEiENKUlT_E_clIiEEDaS0_", "_ZN12_GLOBAL__N_13fooEv", "_ZGVZ3foovE1x", \
+    "_GLOBAL__sub_I__Z3foov", "_ZThn16_N3Foo3barEv", "_Z1fI1AIXgtLi3ELi2EEEEvv", \
+    "_Z1fIXadL_Z1gvEEEvv", "_ZNSt3__16vectorIiNS_9allocatorIiEEE6resizeEm", \
+    "_ZNSt8functionIFvRKSt6vectorIiSaIiEEEEclES5_", "_ZN5outerIiE5innerIcE4funcIlEEvv", \
+    "_ZN4main4main17he714a2e23ed7db23E", "_ZN3std2rt10lang_start28_$u7b$$u7b$closure$u7d$$u7d$" \
+    "17h9876543210fedcbaE", "_RNvC6_123foo3bar", "_RINtC8arrayvec8ArrayVechKj7b_E", \
+    "_RNCNCNgCs6DXkGYLi8lr_2cc5spawn00B5_", "_RNvC4test4main.llvm.123", "_Z", "_R", "_ZN", \
+    "__Znam", "_start", "foo__Fi", "main.(*T).Run", "ns::f<int>(int)", "operator<(a, b)"
+
+
+def mangled():
+    """Names as compilers write them: alone, and beside one that somebody demangled."""
+    w = Writer([])
+    out = message(1, number(1, w.string("cpu")) + number(2, w.string("nanoseconds")))
+    cases = [(n, n) for n in MANGLED] + [("", n) for n in MANGLED] + [("given(int)", "_Z5giveni")]
+    for i, (name, system) in enumerate(cases):
+        out += message(5, number(1, i + 1) + number(2, w.string(name)) + number(3, w.string(system)))
+        out += message(4, number(1, i + 1) + message(4, number(1, i + 1)))
+        out += message(2, w.numbers(1, [i + 1, 1 + i // 5]) + w.numbers(2, [1000 + i * i]))
+    return finish(w, out)
