@@ -23,11 +23,6 @@
 #define MAX_LABELS   7U
 #define CACHED_TEXTS 4096U
 
-#define FLAG_FUNCTIONS 1U
-#define FLAG_FILES     2U
-#define FLAG_LINES     4U
-#define FLAG_INLINES   8U
-
 DEFINE_CLEANUP(struct profile *, profile_free)
 
 struct section {
@@ -191,10 +186,10 @@ static int build_mappings(struct encoder *e)
 			.start = in[i].start,
 			.limit = in[i].limit,
 			.offset = in[i].offset,
-			.has_functions = in[i].flags & FLAG_FUNCTIONS,
-			.has_filenames = in[i].flags & FLAG_FILES,
-			.has_line_numbers = in[i].flags & FLAG_LINES,
-			.has_inline_frames = in[i].flags & FLAG_INLINES,
+			.has_functions = in[i].flags & SNAPSHOT_FUNCTIONS,
+			.has_filenames = in[i].flags & SNAPSHOT_FILENAMES,
+			.has_line_numbers = in[i].flags & SNAPSHOT_LINE_NUMBERS,
+			.has_inline_frames = in[i].flags & SNAPSHOT_INLINE_FRAMES,
 		};
 		r = text(e, in[i].file, &m.file);
 		if (r >= 0)

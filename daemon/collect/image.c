@@ -36,6 +36,10 @@ void image_init(struct image *i, const struct dump_rooms *rooms, bool kernel_add
 	for (size_t s = 0; s < SNAPSHOT_SECTIONS; s++)
 		i->sections[s] = (struct writer)WRITER_INIT(MAX_SECTION_BYTES);
 	writer_u8(&i->sections[SNAPSHOT_TEXT], 0);
+	/* Of a main binary that is not known: with functions, so that nobody looks for symbols. */
+	writer_put(&i->sections[SNAPSHOT_MAPPINGS],
+		&(struct snapshot_mapping){ .flags = SNAPSHOT_FUNCTIONS },
+		sizeof(struct snapshot_mapping));
 }
 
 void image_deinit(struct image *i)
@@ -46,6 +50,8 @@ void image_deinit(struct image *i)
 	array_deinit(&i->text_of_name);
 	array_deinit(&i->location_of_frame);
 	array_deinit(&i->mapping_of);
+	free(i->program);
+	i->program = NULL;
 }
 
 /* Text is added as it comes: the callers see to it that equal strings come once. */
@@ -102,13 +108,13 @@ static uint32_t mapping_push(struct image *i, const struct module *m, uint32_t s
 static uint32_t flags_of(const struct symbol_module *sm)
 {
 	/* Every frame gets a name, if only its module's, so functions are there in any case. */
-	uint32_t flags = 1;
+	uint32_t flags = SNAPSHOT_FUNCTIONS;
 	if (sm && sm->has_filenames)
-		flags |= 2;
+		flags |= SNAPSHOT_FILENAMES;
 	if (sm && sm->has_line_numbers)
-		flags |= 4;
+		flags |= SNAPSHOT_LINE_NUMBERS;
 	if (sm && sm->has_inline_frames)
-		flags |= 8;
+		flags |= SNAPSHOT_INLINE_FRAMES;
 	return flags;
 }
 
@@ -235,6 +241,51 @@ static uint32_t location_of(struct image *i, uint32_t frame)
 	return *at - 1;
 }
 
+/* Whether all samples are of one program. Of a process without a name nothing is known. */
+static int note_program(struct image *i, uint32_t process)
+{
+	const struct process *p = process_table_get(i->rooms->processes, process);
+	const char *program = p ? p->exe : "";
+
+	if (i->program && (process == i->process || !*i->program))
+		return 0;
+	i->process = process;
+	if (i->program && strcmp(i->program, program) == 0)
+		return 0;
+	if (i->program)
+		program = "";
+	free(i->program);
+	i->program = strdup(program);
+	return i->program ? 0 : -ENOMEM;
+}
+
+/* Makes the program's first mapping that of the main binary. */
+static void put_program_first(struct image *i)
+{
+	struct writer *mappings = &i->sections[SNAPSHOT_MAPPINGS];
+	struct writer *locations = &i->sections[SNAPSHOT_LOCATIONS];
+	struct snapshot_mapping *all = (void *)mappings->data;
+	struct snapshot_location *l = (void *)locations->data;
+	uint32_t last = (uint32_t)(mappings->n / sizeof(*all)) - 1, from = 0;
+
+	for (size_t m = 0; m < i->mapping_of.n && from == 0; m++) {
+		const struct image_mapping *row = ARRAY_AT(&i->mapping_of, struct image_mapping, m);
+		const struct module *module = module_table_get(i->rooms->modules, row->module);
+		if (module && module->kind == MODULE_FILE && i->program &&
+			strcmp(module->path, i->program) == 0)
+			from = row->mapping;
+	}
+	if (from == 0)
+		return;
+	all[0] = all[from];
+	all[from] = all[last];
+	mappings->n -= sizeof(*all);
+	for (size_t at = 0; at < locations->n / sizeof(*l); at++)
+		l[at].mapping = l[at].mapping == from	? 0
+				: l[at].mapping == last ? from
+							: l[at].mapping;
+}
+
 static const char *const truncate_names[TRUNCATE_COUNT] = {
 #define X(id, name, text) [TRUNCATE_##id] = name,
 	TRUNCATE_REASONS(X)
@@ -283,6 +334,8 @@ int image_add(struct image *i, const struct selected *row)
 		node = parent;
 	}
 	writer_put(&i->sections[SNAPSHOT_SAMPLES], &sample, sizeof(sample));
+	if (note_program(i, key->process) < 0)
+		return -ENOMEM;
 	for (size_t s = 0; s < SNAPSHOT_SECTIONS; s++)
 		if (i->sections[s].bad)
 			return i->sections[s].bad;
@@ -316,6 +369,7 @@ int image_finish(struct image *i, uint64_t from_ns, uint64_t until_ns)
 		.period = (int64_t)i->period_ns,
 		.n_types = 2,
 	};
+	put_program_first(i);
 	h.type[0] = text_add(i, "samples", 7);
 	h.unit[0] = text_add(i, "count", 5);
 	h.type[1] = h.period_type = text_add(i, "cpu", 3);

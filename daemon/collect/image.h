@@ -3,6 +3,9 @@
  * Writing a snapshot (snapshot.h): rows of a selection become text, mappings, locations, frames and
  * samples, each thing once. Reads the symbolizer's cache; whatever it does not know is named by
  * module.
+ *
+ * The first mapping of a profile is its main binary, which every reader shows as what was profiled:
+ * the program where all samples are of one, else a mapping without a name.
  */
 #ifndef PROFD_COLLECT_IMAGE_H
 #define PROFD_COLLECT_IMAGE_H
@@ -21,6 +24,8 @@ struct image {
 	struct array location_of_frame; /* uint32_t by frame: location + 1 */
 	struct array mapping_of;	/* struct image_mapping */
 	uint32_t truncate_text[TRUNCATE_COUNT];
+	char *program;	    /* path of the program that the samples are of, "": of several; owned */
+	uint32_t process;   /* of the last row; its program is counted */
 	uint64_t period_ns; /* smallest seen */
 };
 

@@ -33,10 +33,17 @@ struct snapshot_header {
 	} section[SNAPSHOT_SECTIONS];
 };
 
+enum snapshot_flags {
+	SNAPSHOT_FUNCTIONS = 1,
+	SNAPSHOT_FILENAMES = 2,
+	SNAPSHOT_LINE_NUMBERS = 4,
+	SNAPSHOT_INLINE_FRAMES = 8,
+};
+/* The first is the main binary. */
 struct snapshot_mapping {
 	uint64_t start, limit, offset;
 	uint32_t file, build_id; /* text */
-	uint32_t flags;		 /* 1 functions, 2 filenames, 4 line numbers, 8 inlines */
+	uint32_t flags;		 /* enum snapshot_flags: what its frames have */
 	uint32_t pad;
 };
 struct snapshot_line {
