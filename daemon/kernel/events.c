@@ -144,11 +144,18 @@ static int no_such_event(const char *name, int r, struct error *error)
 		name, strerror(-r));
 }
 
+static int *fds_new(unsigned n)
+{
+	int *fds = malloc(n * sizeof(*fds));
+
+	return fds ? memset(fds, -1, n * sizeof(*fds)) : NULL;
+}
+
 int event_set_open(struct event_set *s, const char *name, uint32_t freq_hz, const struct cpus *cpus,
 	struct error *error)
 {
 	const struct event_name *e = event_find(name);
-	struct event_set set = { .freq_hz = freq_hz, .n = cpus->n };
+	CLEANUP(event_set_deinit) struct event_set set = { .freq_hz = freq_hz, .n = cpus->n };
 	unsigned opened = 0;
 
 	if (!e)
@@ -160,20 +167,14 @@ int event_set_open(struct event_set *s, const char *name, uint32_t freq_hz, cons
 	memcpy(set.name, e->name, strlen(e->name) + 1);
 	if (e->type == PERF_TYPE_SOFTWARE)
 		set.period = NS_PER_SEC / freq_hz;
-	set.event_fds = malloc(cpus->n * sizeof(int));
-	set.link_fds = malloc(cpus->n * sizeof(int));
+	set.link_fds = fds_new(cpus->n);
 	set.counts = calloc(cpus->n, sizeof(uint64_t));
 	set.idle_from_ns = calloc(cpus->n, sizeof(uint64_t));
 	set.idle_ns = calloc(cpus->n, sizeof(uint64_t));
-	if (!set.event_fds || !set.link_fds || !set.counts || !set.idle_from_ns || !set.idle_ns) {
-		free(set.event_fds);
-		free(set.link_fds);
-		set.event_fds = set.link_fds = NULL;
-		event_set_deinit(&set);
+	if (set.link_fds && set.counts && set.idle_from_ns && set.idle_ns)
+		set.event_fds = fds_new(cpus->n);
+	if (!set.event_fds)
 		return error_set(error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
-	}
-	memset(set.event_fds, -1, cpus->n * sizeof(int));
-	memset(set.link_fds, -1, cpus->n * sizeof(int));
 	for (unsigned i = 0; i < cpus->n; i++) {
 		int fd;
 
@@ -182,22 +183,21 @@ int event_set_open(struct event_set *s, const char *name, uint32_t freq_hz, cons
 		fd = event_open(e, freq_hz, set.period, (int)i);
 		if (fd == -ENODEV && opened + 1 < cpus->n && e->type == PERF_TYPE_SOFTWARE)
 			continue; /* offline by now */
-		if (fd < 0) {
-			event_set_deinit(&set);
-			if (fd == -EINVAL && !set.period)
-				return error_set(error, -EOPNOTSUPP, EXIT_CODE_KERNEL,
-					"event \"%s\" at %u Hz is refused; "
-					"kernel.perf_event_max_sample_rate may be lower",
-					name, freq_hz);
-			if (fd == -ENOENT || fd == -ENODEV || fd == -EOPNOTSUPP || fd == -EINVAL)
-				return no_such_event(name, fd, error);
+		if (fd == -EINVAL && !set.period)
+			return error_set(error, -EOPNOTSUPP, EXIT_CODE_KERNEL,
+				"event \"%s\" at %u Hz is refused; "
+				"kernel.perf_event_max_sample_rate may be lower",
+				name, freq_hz);
+		if (fd == -ENOENT || fd == -ENODEV || fd == -EOPNOTSUPP || fd == -EINVAL)
+			return no_such_event(name, fd, error);
+		if (fd < 0)
 			return event_explain(fd, name, error);
-		}
 		set.event_fds[i] = fd;
 		opened++;
 	}
 	event_set_deinit(s);
 	*s = set;
+	set = (struct event_set){ 0 };
 	return 0;
 }
 
@@ -267,6 +267,7 @@ void event_set_close(struct event_set *s)
 void event_set_deinit(struct event_set *s)
 {
 	event_set_close(s);
+	free(s->link_fds);
 	free(s->counts);
 	free(s->idle_from_ns);
 	free(s->idle_ns);

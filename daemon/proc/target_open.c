@@ -17,8 +17,8 @@
 #include "base/io.h"
 #include "proc/target_root.h"
 
-static void put_file(struct writer *w, struct target_fds *fds, int fd,
-	const struct target_identity *id, bool host_root)
+static void put_file(
+	struct writer *w, struct target_fds *fds, int fd, const struct target_identity *id)
 {
 	struct target_file f = {
 		.fd = -1,
@@ -29,7 +29,7 @@ static void put_file(struct writer *w, struct target_fds *fds, int fd,
 		.minor = id->sb_minor,
 		.inode = id->sb_inode,
 		.owner_uid = id->owner_uid,
-		.same_mount_as_root = host_root,
+		.same_mount_as_root = target_root_is_host_root(id),
 	};
 
 	writer_u32(w, 0);
@@ -45,6 +45,16 @@ static void put_error(struct writer *w, int r, const struct mount_entry *refused
 	writer_u32(w, refused->major);
 	writer_u32(w, refused->minor);
 	writer_cstr(w, refused->type);
+}
+
+/* What came of opening: the file (fd consumed), or fd as an error. */
+static void put_result(struct writer *w, struct target_fds *fds, int fd,
+	const struct target_identity *id, const struct mount_entry *refused)
+{
+	if (fd < 0)
+		put_error(w, fd, refused);
+	else
+		put_file(w, fds, fd, id);
 }
 
 struct wanted_file {
@@ -171,10 +181,7 @@ void target_open_file(struct reader *request, struct writer *w, struct target_fd
 		if (fd == 0)
 			fd = open_wanted(&t, &wanted, &id, &refused);
 	}
-	if (fd < 0)
-		put_error(w, fd, &refused);
-	else
-		put_file(w, fds, fd, &id, target_root_is_host_root(&id));
+	put_result(w, fds, fd, &id, &refused);
 }
 
 /* ---- perf maps ---- */
@@ -235,10 +242,7 @@ void target_open_perf_map_file(struct reader *request, struct writer *w, struct 
 	fd = pid == 0 ? -ESRCH : target_root_init(&t, pid);
 	if (fd == 0)
 		fd = open_perf_map(&t, &id, &refused);
-	if (fd < 0)
-		put_error(w, fd, &refused);
-	else
-		put_file(w, fds, fd, &id, target_root_is_host_root(&id));
+	put_result(w, fds, fd, &id, &refused);
 }
 
 /* ---- separate debug files ---- */
