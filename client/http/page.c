@@ -177,6 +177,18 @@ static void put_losses(FILE *out, const Profd__V1__StatusReply *s)
 	}
 }
 
+/* Leads to all that are called so, where the name means only itself in a query and as a pattern. */
+static void put_name(FILE *out, const char *comm)
+{
+	size_t n =
+		strspn(comm, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+
+	if (n && !comm[n])
+		(void)fprintf(out, "<td><a href=\"/flame?comm=%s\">%s</a></td>", comm, comm);
+	else
+		cell(out, comm);
+}
+
 static void put_processes(FILE *out, const Profd__V1__ListReply *l)
 {
 	char user[64];
@@ -189,7 +201,7 @@ static void put_processes(FILE *out, const Profd__V1__ListReply *l)
 
 		(void)fprintf(out, "<tr%s>", p->attached ? " class=\"on\"" : "");
 		number(out, p->pid);
-		cell(out, p->comm);
+		put_name(out, p->comm);
 		cell(out, show_user(p->uid, user, sizeof(user)));
 		cell(out, p->runtime);
 		cell(out, p->exe);
@@ -216,8 +228,11 @@ void page_overview(
 		out);
 	put_state(out, url, s);
 	put_attachments(out, l);
+	(void)fputs("<div class=\"beside\"><section>\n", out);
 	put_cost(out, s);
+	(void)fputs("</section><section>\n", out);
 	put_losses(out, s);
+	(void)fputs("</section></div>\n", out);
 	put_processes(out, l);
 	(void)fputs("</main>\n<script src=\"/assets/live.js\"></script>\n</body></html>\n", out);
 }
