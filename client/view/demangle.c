@@ -9,7 +9,6 @@
 #include "view/demangle.h"
 #include <libiberty/demangle.h>
 #include <setjmp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,18 +62,18 @@ static void append(const char *data, size_t n, void *ctx)
 }
 
 /* `t` is the caller's, so that it is whole behind a jump. */
-static bool run(struct text *t, const char *name, demangle_fn demangle)
+static bool run(struct text *t, const char *name, demangle_fn demangle, int options)
 {
 	if (setjmp(t->leave))
 		return false;
-	return demangle(name, DMGL_ANSI, append, t) && !t->failed && t->data;
+	return demangle(name, options, append, t) && !t->failed && t->data;
 }
 
-static char *demangled_by(demangle_fn demangle, const char *name)
+static char *demangled_by(demangle_fn demangle, const char *name, int options)
 {
 	struct text t = { 0 };
 
-	if (run(&t, name, demangle))
+	if (run(&t, name, demangle, options))
 		return t.data;
 	free(t.data);
 	return NULL;
@@ -134,25 +133,26 @@ static void remove_template_arguments(char *name)
 	*to = '\0';
 }
 
-static char *demangle_any(const char *name)
+static char *demangle_any(const char *name, bool whole)
 {
+	int options = DMGL_ANSI | (whole ? DMGL_PARAMS : 0);
 	char *text = NULL;
 
 	if (!strncmp(name, "_R", 2) || !strncmp(name, "_Z", 2))
-		text = demangled_by(rust_demangle_callback, name);
+		text = demangled_by(rust_demangle_callback, name, options);
 	if (!text && (!strncmp(name, "_Z", 2) || !strncmp(name, "_GLOBAL_", 8))) {
-		text = demangled_by(cplus_demangle_v3_callback, name);
-		if (text)
+		text = demangled_by(cplus_demangle_v3_callback, name, options);
+		if (text && !whole)
 			remove_template_arguments(text);
 	}
 	return text;
 }
 
-char *view_demangle(const char *name)
+char *view_demangle(const char *name, bool whole)
 {
 	if (strnlen(name, VIEW_DEMANGLE_MAX_INPUT + 1) > VIEW_DEMANGLE_MAX_INPUT)
 		return NULL;
-	char *text = demangle_any(name);
+	char *text = demangle_any(name, whole);
 	if (text && strlen(text) > LIMIT_SYMBOL_NAME) {
 		free(text);
 		text = NULL;

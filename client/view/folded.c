@@ -75,7 +75,8 @@ static int name_location(struct folded *f, uint32_t location)
 	for (uint32_t i = 0; i < n && r >= 0; i++) {
 		const struct profile_function *fn =
 			ARRAY_AT(&p->functions, struct profile_function, lines[i].function);
-		const char *name = profile_text(p, fn->name ?: fn->system_name);
+		_cleanup_free_ char *owned = NULL;
+		const char *name = frame_whole_name(p, fn, &owned);
 		const char *suffix = kernel ? "_[k]" : i + 1 < n ? "_[i]" : "";
 		uint32_t *ret = ARRAY_AT(&f->line_names, uint32_t, l->first_line + i);
 		r = *name ? intern_name(f, name, suffix, ret) : name_module(f, module, suffix, ret);

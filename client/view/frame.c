@@ -47,7 +47,7 @@ const char *frame_function_name(
 	*owned = NULL;
 	if (*name && strcmp(name, system) != 0)
 		return name;
-	*owned = view_demangle(system);
+	*owned = view_demangle(system, false);
 	if (*owned)
 		return *owned;
 	if (!looks_like_cpp(system))
@@ -59,6 +59,18 @@ const char *frame_function_name(
 	remove_matching(copy, '<', '>');
 	*owned = copy;
 	return copy;
+}
+
+const char *frame_whole_name(
+	const struct profile *p, const struct profile_function *f, char **owned)
+{
+	const char *name = profile_text(p, f->name), *system = profile_text(p, f->system_name);
+
+	*owned = NULL;
+	if (*name && strcmp(name, system) != 0)
+		return name;
+	*owned = view_demangle(system, true);
+	return *owned ? *owned : system;
 }
 
 const char *frame_module(const struct profile *p, uint32_t mapping)

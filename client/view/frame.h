@@ -14,6 +14,9 @@
  * is a buffer to free where one was needed. */
 const char *frame_function_name(
 	const struct profile *p, const struct profile_function *f, char **owned);
+/* The same, whole: with parameters and template arguments. */
+const char *frame_whole_name(
+	const struct profile *p, const struct profile_function *f, char **owned);
 /* File of the mapping, "" for none. */
 const char *frame_module(const struct profile *p, uint32_t mapping);
 /* The part behind the last slash. */

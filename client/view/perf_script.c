@@ -68,7 +68,8 @@ static int script_init(struct script *s, const struct profile *p, uint32_t type)
 	for (size_t i = 0; i < p->functions.n; i++) {
 		const struct profile_function *f =
 			ARRAY_AT(&p->functions, struct profile_function, i);
-		s->names[i] = word(profile_text(p, f->name ?: f->system_name), true);
+		_cleanup_free_ char *owned = NULL;
+		s->names[i] = word(frame_whole_name(p, f, &owned), true);
 		if (!s->names[i])
 			return -ENOMEM;
 	}

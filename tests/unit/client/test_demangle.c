@@ -9,7 +9,7 @@
 
 static void assert_demangled(const char *name, const char *want)
 {
-	_cleanup_free_ char *got = view_demangle(name);
+	_cleanup_free_ char *got = view_demangle(name, false);
 
 	if (!want)
 		assert_null(got);
@@ -47,6 +47,26 @@ static void rust_names_lose_their_hash(void **state)
 		"<Test + 'static as foo::Bar<Test>>::bar");
 	assert_demangled("_RNvC6_123foo3bar", "123foo::bar");
 	assert_demangled("_RINtC8arrayvec8ArrayVechKj7b_E", "arrayvec::ArrayVec::<u8, 123>");
+}
+
+static void whole_names_keep_everything(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "_ZNSt6vectorIiSaIiEE9push_backEOi",
+			"std::vector<int, std::allocator<int> >::push_back(int&&)" },
+		{ "_Z3fooILi3EEvv.part.0", "void foo<3>() [clone .part.0]" },
+		{ "_ZN4main4main17he714a2e23ed7db23E", "main::main" },
+	};
+	struct profile *p = new_profile(NULL, NULL, "cpu", "nanoseconds");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct profile_function f = { .name = string(p, cases[i][0]),
+			.system_name = string(p, cases[i][0]) };
+		_cleanup_free_ char *owned = NULL;
+		assert_string_equal(frame_whole_name(p, &f, &owned), cases[i][1]);
+	}
+	profile_free(p);
 }
 
 static void what_is_not_mangled_stays(void **state)
@@ -116,7 +136,7 @@ static void deep_and_long_names_end(void **state)
 	assert_non_null(name);
 	memset(name, 'P', VIEW_DEMANGLE_MAX_INPUT - 1);
 	memcpy(name, "_Z1fI", 5);
-	free(view_demangle(name));
+	free(view_demangle(name, false));
 	memset(name, 'P', VIEW_DEMANGLE_MAX_INPUT + 1);
 	memcpy(name, "_Z1f", 4);
 	assert_demangled(name, NULL);
@@ -154,6 +174,7 @@ int main(void)
 		cmocka_unit_test(cxx_names_lose_parameters_and_template_arguments),
 		cmocka_unit_test(brackets_of_operators_stay),
 		cmocka_unit_test(rust_names_lose_their_hash),
+		cmocka_unit_test(whole_names_keep_everything),
 		cmocka_unit_test(what_is_not_mangled_stays),
 		cmocka_unit_test(names_that_double_end),
 		cmocka_unit_test(rust_names_that_double_end),
