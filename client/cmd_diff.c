@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include "client/commands.h"
 #include "client/drawing.h"
+#include "client/filter_args.h"
 #include "client/load.h"
 #include "client/options.h"
 #include "client/threshold.h"
@@ -22,6 +23,7 @@ struct diff_command {
 	enum diff_normalize normalize;
 	struct diff_view view;
 	bool cum, json, inverted, draw;
+	struct filter filter;
 	struct array thresholds; /* struct threshold */
 	struct array lines;	 /* char *, owned: what was crossed; ends with NULL */
 	struct drawing drawing;
@@ -61,6 +63,8 @@ static int take_threshold(struct diff_command *c, const char *value, struct erro
 static int take_option(
 	struct diff_command *c, const struct options *options, int id, struct error *error)
 {
+	if (filter_option(&c->filter, options, id))
+		return 0;
 	switch (id) {
 	case OPTION_OPERAND:
 		if (c->n_files == 2)
@@ -146,6 +150,7 @@ static int draw_inverted(const struct diff_command *c, const struct diff *d, str
 	CLEANUP(flame_tree_deinit) struct flame_tree tree = { 0 };
 	int r = flame_tree_init(&tree, true, true);
 
+	memcpy(tree.whole, d->tree.whole, sizeof(tree.whole));
 	for (int side = FLAME_BASE; side <= FLAME_NEW && r >= 0; side++)
 		r = flame_tree_add(&tree, d->side[side].profile, d->type[side], side);
 	if (r >= 0)
@@ -204,21 +209,37 @@ static int compare(struct diff_command *c, struct error *error)
 {
 	CLEANUP(profile_freep) struct profile *base = NULL;
 	CLEANUP(profile_freep) struct profile *new = NULL;
+	CLEANUP(filter_notes_deinit) struct filter_notes of_base = { 0 };
+	CLEANUP(filter_notes_deinit) struct filter_notes of_new = { 0 };
 	CLEANUP(diff_deinit) struct diff d = { 0 };
-	int r = load_profile(c->files[FLAME_BASE], &base, error);
+	int r = load_unified(c->files[FLAME_BASE], &base, error);
 
 	if (r == 0)
-		r = load_profile(c->files[FLAME_NEW], &new, error);
+		r = load_unified(c->files[FLAME_NEW], &new, error);
+	if (r == 0)
+		r = filter_notes_init(&of_base, error);
+	if (r == 0)
+		r = filter_notes_init(&of_new, error);
 	if (r < 0)
 		return r;
 	struct diff_side sides[2] = {
-		[FLAME_BASE] = { .profile = base, .name = c->files[FLAME_BASE] },
-		[FLAME_NEW] = { .profile = new, .name = c->files[FLAME_NEW] },
+		[FLAME_BASE] = { .profile = base,
+			.name = c->files[FLAME_BASE],
+			.filter = &c->filter,
+			.notes = of_base.out },
+		[FLAME_NEW] = { .profile = new,
+			.name = c->files[FLAME_NEW],
+			.filter = &c->filter,
+			.notes = of_new.out },
 	};
 	r = diff_init(&d, sides, c->sample_index, c->normalize, c->cum, error);
 	if (r == 0)
 		r = check_thresholds(c, &d, error);
-	return r < 0 ? r : show(c, &d, error);
+	if (r < 0)
+		return r;
+	filter_notes_keep_common(&of_base, &of_new);
+	filter_notes_say(&of_base);
+	return show(c, &d, error);
 }
 
 static void diff_command_deinit(struct diff_command *c)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "client/commands.h"
 #include "client/drawing.h"
+#include "client/filter_args.h"
 #include "client/load.h"
 #include "client/options.h"
 #include "client/view/flame.h"
@@ -16,12 +17,16 @@ struct flame_command {
 	unsigned n_files;
 	const char *sample_index, *title;
 	bool inverted;
+	struct filter filter;
+	struct filter_notes notes; /* of all files so far */
 	struct drawing drawing;
 };
 
 static int take_option(
 	struct flame_command *c, const struct options *options, int id, struct error *error)
 {
+	if (filter_option(&c->filter, options, id))
+		return 0;
 	switch (id) {
 	case OPTION_OPERAND:
 		c->files[c->n_files++] = (char *)options->value;
@@ -53,25 +58,45 @@ static int parse(struct flame_command *c, int argc, char **argv, struct error *e
 	return drawing_output(&c->drawing, c->files[0], error);
 }
 
+static int filter(struct flame_command *c, struct profile *p, struct error *error)
+{
+	CLEANUP(filter_notes_deinit) struct filter_notes notes = { 0 };
+	bool first = !c->notes.out;
+	int r = filter_notes_init(first ? &c->notes : &notes, error);
+
+	if (r < 0)
+		return r;
+	r = filter_apply(p, &c->filter, first ? c->notes.out : notes.out, error);
+	if (r >= 0 && !first)
+		filter_notes_keep_common(&c->notes, &notes);
+	return r;
+}
+
 /* One file after the other, so that only one is held. */
 static int add_files(struct flame_command *c, struct flame_tree *tree, struct error *error)
 {
 	for (unsigned i = 0; i < c->n_files; i++) {
 		CLEANUP(profile_freep) struct profile *p = NULL;
 		uint32_t type;
-		int r = load_profile(c->files[i], &p, error);
+		int r = load_unified(c->files[i], &p, error);
 
 		if (r == 0)
 			r = view_sample_index(p, c->sample_index, &type, error);
 		if (r < 0)
 			return r;
 		r = flame_tree_check(tree, p, type, c->files[i], error);
-		if (r == 0)
-			r = flame_tree_add(tree, p, type, FLAME_NEW);
+		if (r == 0) {
+			flame_tree_count(tree, p, type, FLAME_NEW);
+			r = filter(c, p, error);
+		}
+		if (r < 0)
+			return r;
+		r = flame_tree_add(tree, p, type, FLAME_NEW);
 		if (r < 0)
 			return error_set(error, r, EXIT_CODE_FAILED, "cannot draw %s: %s",
 				c->files[i], strerror(-r));
 	}
+	filter_notes_say(&c->notes);
 	int r = flame_tree_finish(tree);
 	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "cannot draw: %s", strerror(-r)) : 0;
 }
@@ -97,6 +122,7 @@ static int draw(struct flame_command *c, struct error *error)
 static void flame_command_deinit(struct flame_command *c)
 {
 	drawing_deinit(&c->drawing);
+	filter_notes_deinit(&c->notes);
 	free(c->files);
 }
 

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include "client/commands.h"
+#include "client/filter_args.h"
 #include "client/load.h"
 #include "client/options.h"
 #include "client/pager.h"
-#include "client/view/filter.h"
 #include "client/view/graph.h"
 #include "client/view/view.h"
 
@@ -53,29 +53,6 @@ static int take_view(struct report_options *o, const struct options *options, st
 	return 0;
 }
 
-/* Where a filter's expression goes; NULL: the option is none. */
-static const char **filter_slot(struct filter *f, int id)
-{
-	switch (id) {
-	case OPTION_FOCUS:
-		return &f->focus;
-	case OPTION_IGNORE:
-		return &f->ignore;
-	case OPTION_HIDE:
-		return &f->hide;
-	case OPTION_SHOW:
-		return &f->show;
-	case OPTION_SHOW_FROM:
-		return &f->show_from;
-	case OPTION_TAGFOCUS:
-		return &f->tagfocus;
-	case OPTION_TAGIGNORE:
-		return &f->tagignore;
-	default:
-		return NULL;
-	}
-}
-
 static int take_granularity(struct report_options *o, const char *value, struct error *error)
 {
 	for (size_t i = 0; granularity_names[i]; i++) {
@@ -101,12 +78,8 @@ static int take_color(struct report_options *o, const char *value, struct error 
 static int take_option(
 	struct report_options *o, const struct options *options, int id, struct error *error)
 {
-	const char **filter = filter_slot(&o->filter, id);
-
-	if (filter) {
-		*filter = options->value;
+	if (filter_option(&o->filter, options, id))
 		return 0;
-	}
 	switch (id) {
 	case OPTION_OPERAND:
 		o->files[o->n_files++] = options->value;

@@ -58,15 +58,7 @@ static const struct verb_option serve_options[] = {
 	{ 0 },
 };
 
-static const struct verb_option report_options[] = {
-	{ "top", 0, NULL, "The functions that take most (default).", OPTION_TOP },
-	{ "tree", 0, NULL, "Functions between their callers and callees.", OPTION_TREE },
-	{ "traces", 0, NULL, "Each sample with its labels and stack.", OPTION_TRACES },
-	{ "peek", 0, "RE", "Callers and callees of the functions that match.", OPTION_PEEK },
-	{ "list", 0, "RE", "Source of the functions that match, with the values of each line.",
-		OPTION_LIST },
-	{ "lines", 'n', "N", "Show N rows; 0 for all.", OPTION_LINES },
-	{ "cum", 0, NULL, "Sort by the cumulative value.", OPTION_CUM },
+static const struct verb_option filter_options[] = {
 	{ "focus", 0, "RE", "Only samples that pass through what matches.", OPTION_FOCUS },
 	{ "ignore", 0, "RE", "No samples that pass through what matches.", OPTION_IGNORE },
 	{ "hide", 0, "RE", "Take frames that match out of the stacks.", OPTION_HIDE },
@@ -78,6 +70,18 @@ static const struct verb_option report_options[] = {
 		"2kb:4kb.",
 		OPTION_TAGFOCUS },
 	{ "tagignore", 0, "[KEY=]RE|RANGE", "No samples with such a label.", OPTION_TAGIGNORE },
+	{ 0 },
+};
+
+static const struct verb_option report_options[] = {
+	{ "top", 0, NULL, "The functions that take most (default).", OPTION_TOP },
+	{ "tree", 0, NULL, "Functions between their callers and callees.", OPTION_TREE },
+	{ "traces", 0, NULL, "Each sample with its labels and stack.", OPTION_TRACES },
+	{ "peek", 0, "RE", "Callers and callees of the functions that match.", OPTION_PEEK },
+	{ "list", 0, "RE", "Source of the functions that match, with the values of each line.",
+		OPTION_LIST },
+	{ "lines", 'n', "N", "Show N rows; 0 for all.", OPTION_LINES },
+	{ "cum", 0, NULL, "Sort by the cumulative value.", OPTION_CUM },
 	{ "sample-index", 0, "NAME", "Which of the profile's values: its name or number.",
 		OPTION_SAMPLE_INDEX },
 	{ "granularity", 0, "functions|filefunctions|files|lines|addresses",
@@ -202,7 +206,7 @@ static const struct verb verbs[] = {
 			"expression of RE2, matched against functions, files and modules. Shares "
 			"are of the whole profile, also where filters leave a part of it. What "
 			"the profile's drop_frames names is not shown."),
-		TABLES(report_options), cmd_report },
+		TABLES(report_options, filter_options), cmd_report },
 	{ "flame", "FILE... [OPTIONS]", "Draw a profile as a flame graph",
 		TEXT("Draws any profile.proto files, added up, as one file that stands alone and "
 		     "can be mailed: an SVG image, which shows names also without scripts, or an "
@@ -213,12 +217,14 @@ static const struct verb verbs[] = {
 			"searches by regular expression and says what share matches, n and N go "
 			"to the next match, arrows move. The whole name and the values are shown "
 			"of what the mouse or the focus is on.",
+			"--focus and the like leave out frames and samples as in report; shares "
+			"are of the whole profile nevertheless.",
 			"Boxes too narrow to be seen are merged into grey ones; the graph says "
 			"how many frames they hold and how much of the width.",
 			"Without --output the drawing goes to standard output, or to ./FILE.svg "
 			"where that is a terminal (an existing file is kept with .old behind its "
 			"name)."),
-		TABLES(flame_options, drawing_options), cmd_flame },
+		TABLES(flame_options, filter_options, drawing_options), cmd_flame },
 	{ "diff", "BASE NEW [OPTIONS]", "Show what changed between two profiles",
 		TEXT("Shows by function, or with --paths by call path, what BASE and NEW hold and "
 		     "how "
@@ -229,6 +235,8 @@ static const struct verb verbs[] = {
 			"Functions are matched by name, so that different builds can be compared. "
 			"Functions without a name are matched by address within the same build, "
 			"else by module.",
+			"--focus and the like leave out frames and samples of both, as in report; "
+			"totals and shares are of the whole profiles nevertheless.",
 			"With --output or --format it draws a flame graph too: red has become "
 			"more, blue less, and a box is as wide as the larger of both, so that "
 			"what is gone can be seen.",
@@ -239,7 +247,7 @@ static const struct verb verbs[] = {
 			"total=10% is growth of the total in percent of BASE's; together with "
 			"--normalize time it is growth per second. What crossed a threshold is "
 			"said on standard error, and the exit status is 3."),
-		TABLES(diff_options, drawing_options, json_options), cmd_diff },
+		TABLES(diff_options, filter_options, drawing_options, json_options), cmd_diff },
 	{ "top", "[TARGET] [OPTIONS]", "Show what runs now, renewed every two seconds",
 		TEXT("Shows what was sampled of TARGET since the last time, of everything that the "
 		     "caller may see without TARGET: functions, threads or processes, with bars of "

@@ -284,6 +284,17 @@ static int select_types(struct diff *d, const char *sample_index, struct error *
 		names[0], units[0], d->side[0].name, names[1], units[1], d->side[1].name);
 }
 
+static int filter_sides(const struct diff_side sides[2], struct error *error)
+{
+	int r = 0;
+
+	for (int side = FLAME_BASE; side <= FLAME_NEW && r >= 0; side++)
+		if (sides[side].filter)
+			r = filter_apply(
+				sides[side].profile, sides[side].filter, sides[side].notes, error);
+	return r;
+}
+
 int diff_init(struct diff *d, const struct diff_side sides[2], const char *sample_index,
 	enum diff_normalize how, bool cum, struct error *error)
 {
@@ -302,10 +313,17 @@ int diff_init(struct diff *d, const struct diff_side sides[2], const char *sampl
 	r = flame_tree_init(&d->tree, true, false);
 	if (r < 0)
 		return error_set(error, r, EXIT_CODE_FAILED, "out of memory");
-	for (int side = FLAME_BASE; side <= FLAME_NEW && r >= 0; side++) {
-		d->side[side].total = sum_of(sides[side].profile, d->type[side]);
-		r = rename_unnamed(sides[side].profile, sides[!side].profile);
+	for (int side = FLAME_BASE; side <= FLAME_NEW; side++) {
+		flame_tree_count(&d->tree, sides[side].profile, d->type[side], side);
+		d->side[side].total = d->tree.whole[side];
 	}
+	r = filter_sides(sides, error);
+	if (r < 0) {
+		diff_deinit(d);
+		return r;
+	}
+	for (int side = FLAME_BASE; side <= FLAME_NEW && r >= 0; side++)
+		r = rename_unnamed(sides[side].profile, sides[!side].profile);
 	for (int side = FLAME_BASE; side <= FLAME_NEW && r >= 0; side++)
 		r = flame_tree_add(&d->tree, sides[side].profile, d->type[side], side);
 	if (r >= 0)

@@ -8,6 +8,7 @@
 #ifndef PROFCTL_VIEW_DIFF_H
 #define PROFCTL_VIEW_DIFF_H
 
+#include "view/filter.h"
 #include "view/flame.h"
 
 enum diff_normalize {
@@ -20,6 +21,10 @@ struct diff_side {
 	struct profile *profile; /* borrowed; diff_init() changes values and names in it */
 	const char *name;	 /* of the file; borrowed */
 	int64_t total;
+	/* What is left of the profile, with the place for notes; borrowed, NULL: all of it. The
+	 * total is of all of it nevertheless. */
+	const struct filter *filter;
+	FILE *notes;
 };
 
 struct diff_row {

@@ -80,6 +80,8 @@ static void put_head(const struct diff *d, FILE *out)
 		(void)fprintf(out, ", %+.2f%% of the base",
 			diff_share(d, FLAME_BASE, diff_of(total)) * 100);
 	(void)fputc('\n', out);
+	if (d->side[FLAME_NEW].filter)
+		filter_write(d->side[FLAME_NEW].filter, out);
 }
 
 static void put_shown(size_t shown, size_t all, const char *what, FILE *out)

@@ -202,9 +202,8 @@ static int add_frames(struct adding *a)
 			const struct profile_function *f =
 				ARRAY_AT(&p->functions, struct profile_function, lines[k].function);
 			/* Whole, but where a table of pprof's names goes with it. */
-			const char *name = a->tree->by_name
-						   ? frame_function_name(p, f, &owned)
-						   : profile_text(p, f->name ?: f->system_name);
+			const char *name = a->tree->by_name ? frame_function_name(p, f, &owned)
+							    : frame_whole_name(p, f, &owned);
 			r = add_frame(a->tree, name, profile_text(p, f->file), module, k + 1 < n,
 				ARRAY_AT(&a->lines, uint32_t, l->first_line + k));
 		}
@@ -300,6 +299,18 @@ static void copy_text(char *to, size_t size, const char *from)
 		left -= k;
 	memcpy(to, from, n);
 	to[n] = '\0';
+}
+
+void flame_tree_count(
+	struct flame_tree *t, const struct profile *p, uint32_t type, enum flame_side side)
+{
+	for (size_t i = 0; i < profile_n_samples(p); i++)
+		t->whole[side] = unit_add(t->whole[side], profile_values(p, i)[type]);
+}
+
+int64_t flame_tree_whole(const struct flame_tree *t, enum flame_side side)
+{
+	return t->whole[side] ? t->whole[side] : flame_node(t, 0)->value[side];
 }
 
 int flame_tree_add(

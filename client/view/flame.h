@@ -55,6 +55,7 @@ struct flame_tree {
 	bool compared; /* has a base */
 	char type[64], unit[32];
 	int64_t duration_ns[2]; /* sums, 0: none given */
+	int64_t whole[2];	/* of flame_tree_count() */
 };
 
 /* Must not be moved afterwards. 0, -ENOMEM. */
@@ -63,6 +64,12 @@ void flame_tree_deinit(struct flame_tree *t);
 /* Adds the values of one sample type. 0, -ENOMEM, -E2BIG. */
 int flame_tree_add(
 	struct flame_tree *t, const struct profile *p, uint32_t type, enum flame_side side);
+/* Shares are of this profile's values too, whatever filters leave of them: to be called before
+ * those. Where it is not, they are of what was added. */
+void flame_tree_count(
+	struct flame_tree *t, const struct profile *p, uint32_t type, enum flame_side side);
+/* What shares are of. */
+int64_t flame_tree_whole(const struct flame_tree *t, enum flame_side side);
 /* Adds up and sorts; to be called once, after the last profile. 0, -ENOMEM. */
 int flame_tree_finish(struct flame_tree *t);
 

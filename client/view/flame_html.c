@@ -132,7 +132,6 @@ static void put_boxes(const struct html *h)
 
 static void put_data(struct html *h)
 {
-	const struct flame_node *root = flame_node(h->tree, 0);
 	const struct flame_options *o = h->options;
 
 	(void)fputs("{", h->out);
@@ -145,8 +144,8 @@ static void put_data(struct html *h)
 		h->tree->compared ? "true" : "false", h->is_signed ? "true" : "false",
 		h->tree->inverted ? "true" : "false", o->icicle ? "true" : "false",
 		o->color_by == FLAME_COLOR_MODULE ? "true" : "false", h->layout->rows,
-		root->value[FLAME_NEW], root->value[FLAME_BASE], h->layout->merged_nodes,
-		h->layout->merged_width);
+		flame_tree_whole(h->tree, FLAME_NEW), flame_tree_whole(h->tree, FLAME_BASE),
+		h->layout->merged_nodes, h->layout->merged_width);
 	put_list(h, "names", &h->names, name_of);
 	put_list(h, "modules", &h->modules, module_of);
 	put_colors_of(h, "nameShades", &h->names, name_of, paint_shade);

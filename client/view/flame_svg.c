@@ -43,14 +43,13 @@ static void put_value(const struct svg *s, int64_t value, int64_t total)
 /* Both sides and how far they are apart. */
 static void put_change(const struct svg *s, const struct layout_box *b)
 {
-	const struct flame_node *root = flame_node(s->tree, 0);
 	int64_t base = b->value[FLAME_BASE], new = b->value[FLAME_NEW];
 	int64_t delta = unit_add(new, base == INT64_MIN ? INT64_MAX : -base);
 	char text[UNIT_TEXT];
 
-	put_value(s, base, root->value[FLAME_BASE]);
+	put_value(s, base, flame_tree_whole(s->tree, FLAME_BASE));
 	(void)fputs(" → ", s->out);
-	put_value(s, new, root->value[FLAME_NEW]);
+	put_value(s, new, flame_tree_whole(s->tree, FLAME_NEW));
 	(void)fprintf(s->out, ", %s", delta > 0 ? "+" : "");
 	paint_escape(s->out, unit_label(delta, s->tree->unit, "auto", text));
 }
@@ -71,12 +70,12 @@ static void put_title(const struct svg *s, const struct layout_box *b)
 	if (s->tree->compared)
 		put_change(s, b);
 	else
-		put_value(s, b->value[FLAME_NEW], flame_node(s->tree, 0)->value[FLAME_NEW]);
+		put_value(s, b->value[FLAME_NEW], flame_tree_whole(s->tree, FLAME_NEW));
 	if (b->merged || f->kind == FLAME_ROOT)
 		return;
 	if (!s->tree->compared && !s->tree->inverted && n->self[FLAME_NEW]) {
 		(void)fputs(", self ", s->out);
-		put_value(s, n->self[FLAME_NEW], flame_node(s->tree, 0)->value[FLAME_NEW]);
+		put_value(s, n->self[FLAME_NEW], flame_tree_whole(s->tree, FLAME_NEW));
 	}
 	(void)fprintf(s->out, "\n%s", paint_kind_names[f->kind]);
 	if (*module) {

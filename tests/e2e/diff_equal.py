@@ -21,6 +21,12 @@ SKIP = 77
 NAMES = ["main", "runtime.mallocgc", "main.(*server).handle", "std::vector<int, std::allocator<int> >::push_back(int)",
          "ns::f(char const*)", "operator new(unsigned long)", "a b", "vfs_read"] + [f"f{i}" for i in range(40)]
 
+# Of functions that are in every profile: pprof complains of what matches nothing.
+FILTERS = [(["--focus", "main|f1"], ["-focus=main|f1"]), (["--ignore", "mallocgc"], ["-ignore=mallocgc"]),
+           (["--hide", "main|server"], ["-hide=main|server"]), (["--show", "main|ns::"], ["-show=main|ns::"]),
+           (["--show-from", "mallocgc"], ["-show_from=mallocgc"]),
+           (["--focus", "main", "--normalize", "total"], ["-focus=main", "-normalize"])]
+
 
 def check(condition, text):
     if not condition:
@@ -81,7 +87,8 @@ def test_functions_are_those_of_pprof(profctl, folder):
     for seed in range(12):
         base = write(os.path.join(folder, "base.pb.gz"), seed, "one", 0x1000, 10**10)
         new = write(os.path.join(folder, "new.pb.gz"), 1000 + seed, "two", 0x987000, 2 * 10**10)
-        for flags, theirs in (([], []), (["--normalize", "total"], ["-normalize"]), (["--cum"], ["-cum"])):
+        for flags, theirs in (([], []), (["--normalize", "total"], ["-normalize"]), (["--cum"], ["-cum"]),
+                              *FILTERS[seed % 3::3]):
             got = ours(profctl, base, new, *flags)
             for option in ("-base", "-diff_base"):
                 want = pprof(option, base, new, *theirs)

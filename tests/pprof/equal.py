@@ -117,6 +117,28 @@ def make_profiles(folder):
     return [*profiles, path]
 
 
+FILTERS = ["focus=f1|run|work"], ["ignore=f2|hash"], [r"hide=f1|\.so|runtime\."], ["show=main|f|a.c"], \
+    ["show-from=run|f[0-3]|work"], ["tagfocus=thread=main|io"], ["tagignore=bytes=1kb:4kb"], \
+    ["focus=f", "hide=f2", "tagfocus=2kb:"]
+
+
+def compare_flame(profctl, pprof, profile, filters, empty):
+    """What a flame graph shows in all, and its share of the whole, is what pprof says that it shows."""
+    code, top, said = run([*pprof, "-top", "-nodecount=0", "-nodefraction=0", "-unit=auto",
+                           *("-" + f.replace("-", "_", 1) for f in filters), profile], empty)
+    want = re.search(r"accounting for (\S+), +(\S+)% of (\S+) total", top)
+    got_code, svg, got_said = run([profctl, "flame", "-f", "svg", *("--" + f for f in filters), profile],
+                                  empty)
+    got = re.search(r"<title>all\n(\S+) \((\S+)%\)", svg)
+    if code or got_code or not want:
+        return None if code and got_code else f"exit {got_code} {got_said}, pprof {code} {said}"
+    if want[1] == "0" and not got:
+        return None
+    if got and want[1] == got[1] and abs(float(want[2]) - float(got[2])) < 0.006 * float(want[2]) + 0.01:
+        return None
+    return f"{got and got[0]}, pprof {want[0]}"
+
+
 def compare_sums(profctl, pprof, folder, empty):
     """Sums of profiles in different units: what pprof writes is what we write, as pprof prints it.
     One line for each pair that differs."""
@@ -162,14 +184,22 @@ def main():
             for (profile, ours, _), why in zip(jobs, results):
                 if why:
                     bad.setdefault(" ".join(ours), []).append(f"{os.path.basename(profile)}: {why}")
+            # Where values are of both signs, shares of pprof's are of their absolute values.
+            flames = [(p, f) for p in profiles if not re.search(r"synthetic\d*[49]\.", p)
+                      for f in FILTERS]
+            results = pool.map(lambda j: compare_flame(profctl, pprof, *j, empty), flames)
+            for (profile, filters), why in zip(flames, results):
+                if why:
+                    bad.setdefault("flame " + " ".join(filters), []).append(
+                        f"{os.path.basename(profile)}: {why}")
         n_sums, bad_sums = compare_sums(profctl, pprof, folder, empty)
         if bad_sums:
             bad["merge"] = bad_sums
         for flags, whys in bad.items():
             print(f"{flags}: {len(whys)} differ\n  {whys[0]}", file=sys.stderr)
         n = sum(map(len, bad.values()))
-        n_all = len(jobs) + n_sums
-        print(f"{n_all - n} of {n_all} reports and sums of {len(profiles)} profiles are equal")
+        n_all = len(jobs) + len(flames) + n_sums
+        print(f"{n_all - n} of {n_all} reports, flame graphs and sums of {len(profiles)} profiles are equal")
         return 1 if n else 0
 
 
