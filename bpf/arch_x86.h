@@ -79,6 +79,32 @@ UNWIND_INLINE int arch_step_edge(struct unwind_regs *r, unwind_read_fn read, voi
 	return TRUNCATE_NO_RULE;
 }
 
+/* glibc's clone() and clone3() end their call frame information before the system call, as the
+ * child comes back from it on a stack of its own. Behind it: test rax, rax; jl; je over the ret;
+ * ret. The parent's caller, TRUNCATE_NONE for the child, which begins here, or anything else. */
+UNWIND_INLINE int arch_step_clone(
+	struct unwind_regs *r, const struct unwind_leaf *leaf, unwind_read_fn read, void *memory)
+{
+	__abi_u64 before = 0, code = 0, low, high, rax;
+
+	if (read(memory, r->ip - 8, &before, &code))
+		return TRUNCATE_READ_FAULT;
+	if ((before >> 48 == 0x050f && (code & 0xffffff00ffffffff) == 0xc30174007cc08548) ||
+		(before >> 24 == 0xc08548050f && (code & 0xffffff00ff) == 0xc30174007c) ||
+		((before >> 8 & 0xffffffffffff) == 0x7cc08548050f &&
+			(code & 0xffffff) == 0xc30174)) {
+		if (arch_leaf_register(r, leaf, 0, read, memory, &rax))
+			return TRUNCATE_READ_FAULT;
+		if (rax == 0)
+			return TRUNCATE_NONE;
+	} else if ((code & 0xffffffffffff) != 0x7cc08548050f || code >> 56 != 0x74) {
+		return TRUNCATE_NO_RULE;
+	}
+	if (read(memory, r->sp, &low, &high))
+		return TRUNCATE_READ_FAULT;
+	return low ? unwind_up(r, low, r->sp + 8, r->bp) : TRUNCATE_NO_RULE;
+}
+
 /* rsp, rip and rbp of what a signal interrupted. It may run on another stack. */
 UNWIND_INLINE int arch_step_signal(
 	struct unwind_regs *r, struct unwind_leaf *leaf, unwind_read_fn read, void *memory)

@@ -129,8 +129,8 @@ UNWIND_INLINE int unwind_up(struct unwind_regs *r, __abi_u64 ip, __abi_u64 sp, _
 
 /* Follows the frame pointer for want of a rule. Where that is a guess only, the reason says what
  * was missing, and a frame pointer of 0, which any code may hold for a number, ends nothing. */
-UNWIND_INLINE int unwind_step_guess(
-	__abi_u64 kind, struct unwind_regs *r, int is_leaf, unwind_read_fn read, void *memory)
+UNWIND_INLINE int unwind_step_guess(__abi_u64 kind, struct unwind_regs *r, int is_leaf,
+	const struct unwind_leaf *leaf, unwind_read_fn read, void *memory)
 {
 	int missing = kind == UNWIND_CFA_NONE	       ? TRUNCATE_NO_RULE
 		      : kind == UNWIND_POINTER_NOWHERE ? TRUNCATE_NO_MAPPING
@@ -138,8 +138,13 @@ UNWIND_INLINE int unwind_step_guess(
 						       : TRUNCATE_NONE;
 	int reason;
 
-	if (is_leaf && arch_step_edge(r, read, memory) == UNWIND_MORE)
-		return UNWIND_MORE;
+	if (is_leaf) {
+		if (arch_step_edge(r, read, memory) == UNWIND_MORE)
+			return UNWIND_MORE;
+		reason = arch_step_clone(r, leaf, read, memory);
+		if (reason == UNWIND_MORE || reason == TRUNCATE_NONE)
+			return reason;
+	}
 	if (r->bp == UNWIND_LOST)
 		return TRUNCATE_REGISTER_LOST;
 	if (r->bp == 0)
@@ -159,7 +164,7 @@ UNWIND_INLINE int unwind_step(__abi_u64 rule, struct unwind_regs *r, int is_leaf
 	if (is_leaf || leaf->kept_at != r->sp)
 		leaf->kept_at = 0;
 	if (kind == UNWIND_CFA_NONE || kind >= UNWIND_POINTER_PLAIN)
-		return unwind_step_guess(kind, r, is_leaf, read, memory);
+		return unwind_step_guess(kind, r, is_leaf, leaf, read, memory);
 	if (kind == UNWIND_CFA_END)
 		return TRUNCATE_NONE;
 	if (kind == UNWIND_CFA_UNKNOWN) {

@@ -11,7 +11,9 @@ import time
 
 import lib
 from lib import check, check_at_least, check_equal
-from unwind import CPU_TREE, DEEP, DLOPENER, FREQ, WHOLE, of_pid, wrong
+from unwind import CPU_TREE, DEEP, FREQ, WHOLE, of_pid, wrong
+
+DLOPENER = {"plug_a_work": ("use",), "plug_b_work": ("use",), "use": ("main",)}
 
 
 def record(bench, daemon, *command, flags=()):

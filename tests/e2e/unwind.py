@@ -32,7 +32,6 @@ FRAMES = {
 BELOW = {"compare": "sort_branch", "match": "search_branch", "on_signal": "signalled",
          "on_other_signal": "other_stack"}
 DEEP = {"bottom": ("descend",), "descend": ("descend", "main")}
-DLOPENER = {"plug_a_work": ("use",), "plug_b_work": ("use",), "use": ("main",)}
 CPU_CPP = {
     "app::Worker<int>::local(int)": ("main",), "hidden::enter(unsigned long)": ("main",),
 }
@@ -116,11 +115,6 @@ def test_recursion(bench):
 
 def test_odd_frames(bench):
     exact(bench, FRAMES, bench.workload("frames_nofp"), "20")
-
-
-def test_libraries_that_come_and_go(bench):
-    """Each is a new mapping every 50 or 100 ms: those that were mapped before a list was made again."""
-    exact(bench, DLOPENER, bench.workload("dlopener_nofp"), "20", needed=0.9)
 
 
 def test_programs_with_frame_pointers(bench):
@@ -283,38 +277,6 @@ def test_little_memory(bench):
     used = [line for line in out.splitlines() if line.strip().startswith("unwind tables")]
     print("   ", used)
     check(used and used[0].split()[-2:] == ["8.0", "MiB"], "the bound is not the configured one")
-
-
-def test_fresh_programs(bench):
-    """A program from its first instruction on, each time a new file: how many stacks are whole."""
-    daemon = bench.daemon()
-    for run in range(3):
-        path = bench.path(f"fresh-{run}")
-        shutil.copy(bench.workload("cpu_tree_nofp"), path)
-        out = bench.path(f"fresh-{run}.pb.gz")
-        bench.ok(daemon, "record", "-F", FREQ, "-o", out, "--", path, "2")
-        mine = [s for s in bench.profile(out).samples if s[2].get("comm") == os.path.basename(path)]
-        n = sum(s[0][0] for s in mine)
-        cut = sum(s[0][0] for s in mine if s[2].get("truncated"))
-        # Samples of exec itself and of exit have no user stack.
-        print(f"    fresh program {run}: {n} samples, {cut} cut")
-        check(cut <= 0.05 * n + 10, f"{cut} of {n} stacks are cut")
-
-
-def test_exec_storm(bench):
-    """Children that live a moment: how many of their stacks are whole (printed, bounded loosely)."""
-    storm = bench.workload("forkstorm")
-    daemon = bench.daemon()
-    out = bench.path("storm.pb.gz")
-    bench.ok(daemon, "record", "-F", FREQ, "-o", out, "--", storm, "200", "4")
-    samples = [s for s in bench.profile(out).samples]
-    n = sum(s[0][0] for s in samples)
-    by = {}
-    for s in samples:
-        reason = s[2].get("truncated", "whole")
-        by[reason] = by.get(reason, 0) + s[0][0]
-    print("    storm:", ", ".join(f"{k} {v / n:.1%}" for k, v in sorted(by.items(), key=lambda x: -x[1])))
-    check(n > 50, f"{n} samples only")
 
 
 if __name__ == "__main__":

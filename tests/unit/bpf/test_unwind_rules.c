@@ -476,6 +476,36 @@ static void a_leaf_at_the_edge_of_a_function_keeps_its_caller(void **state)
 	assert_regs(stack[11], at(12), stack[10]);
 }
 
+/* mov eax, 435; syscall; test rax, rax; jl; je +1; ret: all but the first have no rule. */
+#define CLONE "\xb8\xb3\x01\x00\x00\x0f\x05\x48\x85\xc0\x7c\x18\x74\x01\xc3\x31\xed\x48"
+
+static void clone_is_left_to_its_caller_and_begins_the_child(void **state)
+{
+	static const unsigned before[] = { 5, 7, 10, 12 };
+
+	for (unsigned i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+		(void)reset(state);
+		code_is(CLONE, CLONE + before[i], sizeof(CLONE) - 1 - before[i]);
+		__builtin_memcpy((uint8_t *)code + 64 - before[i], CLONE, before[i]);
+		leaf.registers[0] = 1234;
+		assert_int_equal(step_leaf(ARCH_RULE_POINTER(UNWIND_CFA_NONE)), UNWIND_MORE);
+		assert_regs(stack[10], at(11), at(40));
+		if (i == 0)
+			continue; /* the call itself is the parent's */
+		(void)reset(state);
+		code_is("", CLONE + before[i], sizeof(CLONE) - 1 - before[i]);
+		__builtin_memcpy((uint8_t *)code + 64 - before[i], CLONE, before[i]);
+		leaf.registers[0] = 0;
+		assert_int_equal(step_leaf(ARCH_RULE_POINTER(UNWIND_CFA_NONE)), TRUNCATE_NONE);
+	}
+	/* Another system call with the same code behind it but for its ret. */
+	(void)reset(state);
+	code_is("", "\x48\x85\xc0\x7c\x18\x74\x02\xc3", 8);
+	__builtin_memcpy((uint8_t *)code + 62, "\x0f\x05", 2);
+	leaf.registers[0] = 0;
+	assert_int_not_equal(step_leaf(ARCH_RULE_POINTER(UNWIND_CFA_NONE)), TRUNCATE_NONE);
+}
+
 static void a_leaf_elsewhere_and_a_caller_go_by_the_frame_pointer(void **state)
 {
 	uint64_t rule = ARCH_RULE_POINTER(UNWIND_POINTER_CODE);
@@ -549,6 +579,7 @@ int main(void)
 		T(a_frame_pointer_in_place_of_a_rule_says_what_was_missing),
 		T(a_stack_switch_goes_on_where_the_frame_pointer_is),
 		T(a_leaf_at_the_edge_of_a_function_keeps_its_caller),
+		T(clone_is_left_to_its_caller_and_begins_the_child),
 		T(a_leaf_elsewhere_and_a_caller_go_by_the_frame_pointer),
 		T(the_fast_form_agrees_with_the_full_one_on_random_input),
 	};
