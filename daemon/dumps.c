@@ -16,6 +16,7 @@
 #define PROGRESS_US (100 * 1000)
 #define SECONDS_MAX (24ULL * 3600 * NS_PER_SEC)
 #define SETTLE_US   (5 * 1000)
+#define SETTLE_MAX  (1 * NS_PER_SEC)
 
 struct dump_job {
 	struct pending pending;
@@ -35,7 +36,8 @@ struct dump_job {
 	uint64_t seconds_ns;
 	char event[32];
 	sd_event_source *timer;	 /* of --seconds */
-	sd_event_source *settle; /* until samples of the span that wait for tables are walked */
+	sd_event_source *settle; /* until samples of the span that wait for tables are walked, */
+	uint64_t settle_ns;	 /* or that time */
 	struct dump *dump;
 	char *interpreters; /* owned; comments_interpreters() */
 	bool attaching;	    /* follow_attach() owes us a call */
@@ -247,22 +249,24 @@ static int on_settle(sd_event_source *source, uint64_t usec, void *userdata)
 	struct dump_job *j = userdata;
 
 	(void)usec;
-	if (early_oldest_ns(j->profd->early) < j->until_ns) {
+	if (early_oldest_ns(j->profd->early) < j->until_ns && clock_monotonic_ns() < j->settle_ns) {
 		(void)sd_event_source_set_time_relative(source, SETTLE_US);
 		(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 		return 0;
 	}
 	sd_event_source_disable_unref(TAKE_PTR(j->settle));
+	early_flush(j->profd->early, UINT32_MAX, j->until_ns);
 	job_dump_now(j);
 	return 0;
 }
 
-/* What is in the span is known from here on; early.c bounds how long some of it waits. */
+/* What is in the span is known from here on; some of it may wait for its tables. */
 static void job_dump(struct dump_job *j)
 {
 	uint64_t now = pipeline_split(j->profd);
 
 	j->until_ns = j->until_ns ? MIN(j->until_ns, now) : now;
+	j->settle_ns = clock_monotonic_ns() + SETTLE_MAX;
 	if (early_oldest_ns(j->profd->early) >= j->until_ns ||
 		sd_event_add_time_relative(j->profd->event, &j->settle, CLOCK_MONOTONIC, SETTLE_US,
 			1000, on_settle, j) < 0)

@@ -18,6 +18,7 @@
 #define MAX_BYTES (16 * MIB)
 #define AGAIN_NS  (5 * NS_PER_MS)
 #define TURN_NS	  NS_PER_MS
+#define FLUSH_NS  (2 * NS_PER_MS)
 
 struct waiting {
 	struct waiting *next;
@@ -99,13 +100,24 @@ static void hand_on(struct early *e, const struct sample_record *record, enum tr
 	aggregate_sample(p->aggregate, record);
 }
 
+static struct sample_record *copy_of(struct early *e, const struct sample_record *record)
+{
+	struct sample_record *out = (void *)e->record;
+
+	memcpy(out, record, sizeof(*out));
+	memcpy(out->frames, record->frames, frames_bytes(record));
+	out->kind = RECORD_SAMPLE;
+	out->size = (uint32_t)(sizeof(*out) + frames_bytes(record));
+	return out;
+}
+
 /* Walks it and hands it on. False: not yet, as something that it needs is on its way; never when it
  * is_last. */
 static bool try(struct early *e, const struct sample_record *record,
 	const struct stack_window *window, bool is_last)
 {
 	struct profd *p = e->profd;
-	struct sample_record *out = (void *)e->record;
+	struct sample_record *out;
 	struct rules rules = { .profd = p, .time_ns = record->time_ns };
 	enum truncate_reason reason;
 	uint64_t frames[ABI_USER_FRAMES];
@@ -118,18 +130,15 @@ static bool try(struct early *e, const struct sample_record *record,
 		if (!process->maps_known && !is_last)
 			return false;
 	}
-	memcpy(out, record, sizeof(*out));
-	memcpy(out->frames, record->frames, frames_bytes(record));
-	out->kind = RECORD_SAMPLE;
-	out->size = (uint32_t)(sizeof(*out) + frames_bytes(record));
 	if (!process) {
-		hand_on(e, out, record->truncated);
+		hand_on(e, copy_of(e, record), record->truncated);
 		return true;
 	}
 	rules.process = process;
 	n = early_walk(window, (const uint8_t *)(window + 1), rule_at, &rules, frames, &reason);
 	if (rules.is_coming && !is_last)
 		return false;
+	out = copy_of(e, record);
 	if (reason == TRUNCATE_NONE && record->n_kernel >= ABI_KERNEL_FRAMES)
 		reason = TRUNCATE_KERNEL_DEPTH;
 	/* The program could read all of the stack; this side has the window alone. */
@@ -241,18 +250,23 @@ uint64_t early_oldest_ns(const struct early *e)
 	return oldest;
 }
 
-void early_flush_set(struct early *e, unsigned set)
+void early_flush(struct early *e, uint32_t sets, uint64_t before_ns)
 {
+	uint64_t deadline_ns = clock_monotonic_ns() + FLUSH_NS;
 	struct waiting **at = &e->first;
 
 	while (*at) {
 		struct waiting *w = *at;
 
-		if (w->record->event_set != set) {
+		if (!(sets >> w->record->event_set & 1) || w->record->time_ns >= before_ns) {
 			at = &w->next;
 			continue;
 		}
-		(void)try(e, w->record, w->window, true);
+		/* Walks take longer than this loop may. */
+		if (clock_monotonic_ns() < deadline_ns)
+			(void)try(e, w->record, w->window, true);
+		else
+			hand_on(e, copy_of(e, w->record), w->record->truncated);
 		e->stats.late++;
 		free(unlink_at(e, at));
 	}

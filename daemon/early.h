@@ -22,8 +22,9 @@ void early_sample(
 	struct early *e, const struct sample_record *record, const struct stack_window *window);
 /* The time of the oldest sample that waits; UINT64_MAX: none does. */
 uint64_t early_oldest_ns(const struct early *e);
-/* Hands out what waits of an event set, walked by what is known now: the set is closing. */
-void early_flush_set(struct early *e, unsigned set);
+/* Hands out what waits of these event sets (a mask) and was taken before that time, by what is
+ * known now. A few milliseconds at most, past which samples go on as they came. */
+void early_flush(struct early *e, uint32_t sets, uint64_t before_ns);
 /* Those attachments are gone. */
 void early_forget(struct early *e, uint64_t attachment_bits);
 

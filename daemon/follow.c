@@ -101,7 +101,7 @@ static void let_go(struct profd *p, unsigned set, uint64_t bits)
 	kernel_set_detach(p->kernel, set, bits);
 	kernel_set_info(p->kernel, set, &info);
 	if (!info.active)
-		early_flush_set(p->early, set);
+		early_flush(p->early, 1U << set, UINT64_MAX);
 }
 
 /* ---- the end of it ---- */
