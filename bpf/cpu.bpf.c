@@ -286,47 +286,42 @@ __noinline u32 window_copy(struct cpu_scratch *s)
 	return w->bytes;
 }
 
-/* A sample whose user part is to be walked again. */
+/* Could more be known of the user part later? */
+static __always_inline bool wants_window(
+	const struct control *control, const struct unwind_scratch *s, u32 set)
+{
+	if (control->pointer_sets >> (set & 7) & 1)
+		return false;
+	return (control->window_sets >> (set & 7) & 1) || !s->is_listed || s->is_pending ||
+	       s->reason == TRUNCATE_NO_MAPPING;
+}
+
+/* A sample whose user part is to be walked again. OUTCOME_FILTERED: a quarter of the ring is not
+ * for them, as a sample with what is known now is better than none. */
 static __always_inline u32 submit_window(
 	struct cpu_scratch *s, struct set_counters *c, u32 cpu, u64 began)
 {
 	struct sample_record *r = (void *)s->record;
 	void *ring = bpf_map_lookup_elem(&rings, &cpu);
 	u32 bytes = window_copy(s), n = s->unwind.n & (UNWIND_FRAMES - 1), size;
-	u64 flags = BPF_RB_NO_WAKEUP;
+	u64 flags = BPF_RB_NO_WAKEUP, used;
 
-	if (!ring)
-		return DROP_RING_FULL;
-	if (bytes > ABI_WINDOW_BYTES)
-		return DROP_RING_FULL;
+	if (!ring || bytes > ABI_WINDOW_BYTES)
+		return OUTCOME_FILTERED;
 	size = sizeof(*r) + n * 8 + sizeof(struct stack_window) + bytes;
+	used = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+	if (used + size > ring_wake_bytes + ring_wake_bytes / 2)
+		return OUTCOME_FILTERED;
 	r->kind = RECORD_WINDOW;
 	r->has_stack = 1;
 	r->size = size;
-	r->own_ns = bpf_ktime_get_ns() - began;
-	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > ring_wake_bytes / 2)
+	if (used > ring_wake_bytes / 2)
 		flags = BPF_RB_FORCE_WAKEUP;
+	r->own_ns = bpf_ktime_get_ns() - began;
 	if (bpf_ringbuf_output(ring, r, size, flags))
 		return DROP_RING_FULL;
 	c->windows++;
 	return OUTCOME_STORED;
-}
-
-/* Could more be known of the user part later? Not while the ring is three quarters full: there a
- * sample with what is known now is better than none. */
-static __always_inline bool wants_window(
-	const struct control *control, const struct unwind_scratch *s, u32 set, u32 cpu)
-{
-	void *ring;
-
-	if (control->pointer_sets >> (set & 7) & 1)
-		return false;
-	if (!(control->window_sets >> (set & 7) & 1) && s->is_listed && !s->is_pending &&
-		s->reason != TRUNCATE_NO_MAPPING)
-		return false;
-	ring = bpf_map_lookup_elem(&rings, &cpu);
-	return ring &&
-	       bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) <= ring_wake_bytes + ring_wake_bytes / 2;
 }
 
 /* How the user part was walked. Every frame had its rule looked up once, but the last one of a
@@ -408,9 +403,10 @@ static __always_inline u32 take(struct perf_event_context *ctx, struct task_stru
 	r->n_user = s->unwind.n - n_kernel;
 	r->truncated = s->unwind.reason;
 
-	if (is_walked && wants_window(control, &s->unwind, set, cpu))
-		outcome = submit_window(s, c, cpu, began);
-	else
+	outcome = is_walked && wants_window(control, &s->unwind, set)
+			  ? submit_window(s, c, cpu, began)
+			  : OUTCOME_FILTERED;
+	if (outcome == OUTCOME_FILTERED)
 		outcome = submit(s, c, cpu, began);
 	if (outcome == OUTCOME_STORED) {
 		u32 reason = s->unwind.reason;

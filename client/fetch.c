@@ -88,8 +88,8 @@ void fetched_describe(const struct fetched *f, const char *path)
 	const Profd__V1__DumpReply *d = f->reply->dump;
 	char from[64], to[64], text[512];
 
-	fprintf(stderr, "%s%s%s%llu samples, %s to %s\n", path ? "wrote " : "", path ? path : "",
-		path ? ": " : "", (unsigned long long)d->samples,
+	fprintf(stderr, "%s%s%s%llu sample%s, %s to %s\n", path ? "wrote " : "", path ? path : "",
+		path ? ": " : "", (unsigned long long)d->samples, d->samples == 1 ? "" : "s",
 		clock_format_point(d->from_wall_ns, from, sizeof(from)),
 		clock_format_point(d->to_wall_ns, to, sizeof(to)));
 	for (size_t i = 0; i < d->n_notes; i++)

@@ -2,8 +2,9 @@
 /*
  * The daemon as a whole: every room's object, made in the order of the floors and unmade backwards
  * (profd.c). The files beside this one are the top floor: pipeline.c (the way of a sample),
- * follow*.c (attachments and the kernel), exes.c (replaced executables), account.c (what was
- * lost and what it cost), dumps.c, requests.c (what peers ask), status.c, main.c.
+ * unwind*.c (tables before they are needed), early*.c (samples before their tables), follow*.c
+ * (attachments and the kernel), exes.c (replaced executables), account.c (what was lost and what it
+ * cost), dumps.c, requests.c (what peers ask), status.c, listing.c, main.c.
  */
 #ifndef PROFD_PROFD_H
 #define PROFD_PROFD_H
@@ -157,7 +158,7 @@ void dumps_start(struct profd *p, struct ipc_request *r, const Profd__V1__DumpRe
 /* Ends the jobs but those that follow_attach() still owes a call: they end with it. */
 void dumps_free_all(struct profd *p);
 
-/* ---- requests.c, status.c ---- */
+/* ---- requests.c, status.c, listing.c ---- */
 extern const struct ipc_handlers request_handlers; /* .userdata is to be set */
 void status_reply(struct profd *p, struct ipc_request *r, bool features);
 void list_reply(struct profd *p, struct ipc_request *r, bool all);

@@ -182,6 +182,7 @@ static void forgotten_stacks_are_sent_again(void **state)
 	uint64_t had;
 
 	(void)state;
+	kernel_set_walk(k, set, KERNEL_WALK_POINTERS);
 	assert_int_equal(kernel_target_pid(k, (uint32_t)pid, 1), 0);
 	assert_int_equal(kernel_set_attach(k, set, 1), 0);
 	run_until(k, &seen, pid, 200);
