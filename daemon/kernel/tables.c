@@ -19,7 +19,8 @@
 #define PIECE	   2048U /* words between two looks at the clock */
 #define RULES_MAX  STORE_IDS
 #define GRACE_NS   (100 * NS_PER_MS)
-#define TABLE_FREE UINT32_MAX /* end of the list of free places */
+#define TABLE_FREE UINT32_MAX	     /* end of the list of free places */
+#define GENERATION (STORE_RULES - 8) /* STORE_GENERATION of bpf/store.bpf.h */
 
 struct loaded_table {
 	struct room *room;	       /* owned; NULL: a free place */
@@ -77,11 +78,21 @@ static bool grace_passed(struct kernel *k)
 	return true;
 }
 
+/* Programs forget what they remember of tables: pairs with unwind_find_list(). */
+static void generation_end(struct store *s)
+{
+	uint64_t *generation = (void *)(s->bytes + GENERATION);
+
+	__atomic_store_n(generation, *generation + 1, __ATOMIC_RELEASE);
+}
+
 static void release(struct tables *t, struct room *rooms)
 {
 	while (rooms) {
 		struct room *next = rooms->next;
 
+		if (rooms->rules)
+			generation_end(&t->store);
 		for (uint32_t i = 0; i < rooms->n_rules; i++)
 			rules_unref(&t->rules, rooms->rules[i]);
 		(void)store_release(&t->store, rooms);
@@ -111,6 +122,7 @@ int tables_init(struct kernel *k)
 	int r;
 
 	store_init(&t->store, k->programs.store, k->programs.store_bytes);
+	generation_end(&t->store);
 	t->tables = (struct array)ARRAY_INIT(struct loaded_table, LIMIT_MODULES);
 	t->free_table = TABLE_FREE;
 	t->walking = calloc(k->cpus.n, sizeof(*t->walking));

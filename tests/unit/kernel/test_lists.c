@@ -3,6 +3,7 @@
 #include "tables.h"
 
 #include <sys/syscall.h>
+#include "kernel/internal.h"
 
 #define PLAIN                                                                  \
 	__attribute__((noinline, noclone, no_sanitize("address", "undefined"), \
@@ -184,6 +185,68 @@ static void lists_and_tables_come_and_go_array(void **state)
 	check_lists(KERNEL_STORE_ARRAY);
 }
 
+/* All of the first 16 MiB behind `base`: the caller cannot be found. */
+static uint32_t table_without_callers(struct kernel *k)
+{
+	static uint32_t rows[4097], index[4097];
+	const struct unwind_rule_entry rules[] = { { 0 },
+		{ .cfa = UNWIND_CFA_UNKNOWN, .cfa_offset = UNWIND_UNKNOWN_EXPRESSION } };
+	const struct unwind_rule_entry other[] = { { 0 },
+		{ .cfa = UNWIND_CFA_UNKNOWN, .cfa_offset = UNWIND_UNKNOWN_REGISTER } };
+	static unsigned calls;
+	const struct unwind_table t = {
+		.rows = rows,
+		.index = index,
+		.rules = (struct unwind_rule_entry *)(calls++ % 2 ? other : rules),
+		.n_rows = 4097,
+		.n_pages = 4096,
+		.n_rules = 2,
+	};
+
+	for (uint32_t i = 0; i < 4096; i++) {
+		rows[i + 1] = 1;
+		index[i] = i + 1;
+	}
+	index[4096] = 4097;
+	return table_load(k, &t);
+}
+
+static void publish_one(struct kernel *k, pid_t pid, uint32_t table)
+{
+	uint64_t base = (uintptr_t)down & ~0xfffffULL;
+	struct kernel_mapping m = { base, base + (16U << 20), base, table, 0 };
+
+	assert_int_equal(kernel_process_publish(k, (uint32_t)pid, 0, &m, 1), 0);
+}
+
+static void rules_are_not_those_of_a_table_that_was_at_the_same_place(void **state)
+{
+	struct kernel *k = kernel_with(KERNEL_STORE_AUTO);
+	struct kernel_tables_stats empty;
+	pid_t pid = child_without_frame_pointers();
+	uint32_t table, index;
+
+	(void)state;
+	kernel_tables_get_stats(k, &empty);
+	sample(k, pid);
+	table = table_without_callers(k);
+	index = tables_mapping(k, table).index;
+	publish_one(k, pid, table);
+	watch(k, pid, 300);
+	assert_mostly(TRUNCATE_CFI_EXPRESSION);
+	kernel_process_drop(k, (uint32_t)pid);
+	kernel_table_drop(k, table);
+	reclaim(k, &empty);
+
+	table = table_without_callers(k);
+	assert_int_equal(tables_mapping(k, table).index, index);
+	publish_one(k, pid, table);
+	watch(k, pid, 300);
+	assert_mostly(TRUNCATE_CFI_REGISTER);
+	child_end(pid);
+	kernel_free(k);
+}
+
 static void a_list_is_that_of_one_process_not_of_its_number(void **state)
 {
 	struct kernel *k = kernel_with(KERNEL_STORE_AUTO);
@@ -311,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_and_tables_come_and_go_arena),
 		cmocka_unit_test(lists_and_tables_come_and_go_array),
+		cmocka_unit_test(rules_are_not_those_of_a_table_that_was_at_the_same_place),
 		cmocka_unit_test(a_list_is_that_of_one_process_not_of_its_number),
 		cmocka_unit_test(a_child_has_the_list_of_its_parent_from_the_first_sample),
 		cmocka_unit_test(exec_ends_a_list),
