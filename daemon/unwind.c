@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns a record for each process with a list, and who waits for lists. Changes
- * are only noted; the work is done in turns of a millisecond, each an event of
- * its own, so that rings and sockets have theirs in between. A list names a
- * table only while that is whole, and every table that a list names is held by
- * it.
+ * Owns a record for each process with a list, and who waits for lists. Changes are only noted; the
+ * work is done in turns of a millisecond, each an event of its own, so that rings and sockets have
+ * theirs in between. A list names only tables that are whole, and holds each that it names.
  */
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -478,6 +476,7 @@ void unwind_maintain(struct unwind *u)
 	}
 	/* Who had no place, or was not known yet, gets another chance. */
 	memset(u->seen, 0, sizeof(u->seen));
+	unwind_tables_trim(u->tables);
 	if (u->waiters)
 		wake(u);
 }
@@ -511,16 +510,14 @@ int unwind_new(struct unwind **ret, struct profd *p)
 	if (r >= 0)
 		r = sd_event_source_set_enabled(u->later, SD_EVENT_OFF);
 	if (r >= 0)
-		r = unwind_tables_new(&u->tables, &(struct unwind_tables_rooms){
-							  .event = p->event,
+		r = unwind_tables_new(&u->tables, &(struct unwind_tables_rooms){ .event = p->event,
 							  .kernel = p->kernel,
 							  .modules = p->modules,
 							  .io = p->io,
 							  .ready = on_ready,
 							  .wake = wake,
 							  .make_room = make_room,
-							  .userdata = u,
-						  });
+							  .userdata = u });
 	if (r < 0) {
 		unwind_free(u);
 		return r;

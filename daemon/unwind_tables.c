@@ -7,8 +7,8 @@
  * unasked
  *
  * or ends as failed, with a reason; what may go better another time is tried
- * again after RETRY_NS when it is asked for. Answers are checked here before a
- * word of them is copied.
+ * again after RETRY_NS when it is asked for. Answers are checked here, in pieces
+ * as they are copied, before a word of them is copied.
  */
 #include "unwind_tables.h"
 #include "base/cleanup.h"
@@ -26,6 +26,7 @@
 /* What was dropped is room again only when no walk can be in it any more. */
 #define ROOM_WAIT_NS (60 * NS_PER_MS)
 #define ROOM_TRIES   16U
+#define IDLE_NS	     (30 * NS_PER_SEC) /* workers are kept that long after a build */
 
 enum state { UNASKED, QUEUED, BUILDING, COPYING, WHOLE, FAILED };
 
@@ -42,6 +43,8 @@ struct file_table {
 
 struct copy {
 	uint32_t module;
+	uint32_t page;		     /* that is to be checked next */
+	bool is_sound;		     /* all of it is checked */
 	uint32_t table;		     /* KERNEL_TABLE_NONE: it has no room yet */
 	unsigned tries;		     /* to find room */
 	uint64_t retry_ns;	     /* not before that */
@@ -55,6 +58,7 @@ struct unwind_tables {
 	struct array queued; /* uint32_t, a stack */
 	struct array copies; /* struct copy, in order */
 	uint32_t building;
+	uint64_t built_ns; /* when the last build ended; 0: there are no workers to be ended */
 	struct unwind_tables_stats stats;
 };
 
@@ -149,9 +153,11 @@ static enum unwind_failure failure_of(int error)
 
 static void fail(struct unwind_tables *t, uint32_t module, int error)
 {
+	const struct module *m = module_table_get(t->rooms.modules, module);
 	struct file_table *f = get(t, module);
 	uint64_t now_ns = clock_monotonic_ns();
 
+	log_debug("no unwind table of %s: error %d", m ? m->path : "?", -error);
 	f->state = FAILED;
 	f->failure = failure_of(error);
 	t->stats.failed[f->failure]++;
@@ -213,16 +219,12 @@ static struct kernel_table_view view_of(const struct unwind_answer *answer)
 	};
 }
 
-/* Checks an answer and queues it for its copy. */
+/* Queues an answer for its check and its copy. */
 static int take_answer(struct unwind_tables *t, struct file_table *f, uint32_t module,
 	struct unwind_answer *answer)
 {
 	const struct unwind_header *h = answer->view.header;
-	struct kernel_table_view view = view_of(answer);
-	int r = kernel_table_check(&view);
 
-	if (r < 0)
-		return r;
 	free(f->segments);
 	f->segments = calloc(h->n_segments ? h->n_segments : 1, sizeof(*f->segments));
 	struct copy *c = f->segments ? array_push(&t->copies) : NULL;
@@ -246,13 +248,11 @@ static void on_built(void *userdata, uint32_t module, int error, struct unwind_a
 	struct file_table *f = get(t, module);
 
 	t->building--;
+	t->built_ns = clock_monotonic_ns();
 	if (error == 0)
 		error = take_answer(t, f, module, answer);
-	if (error < 0) {
-		const struct module *m = module_table_get(t->rooms.modules, module);
-		log_debug("no unwind table of %s: error %d", m ? m->path : "?", -error);
+	if (error < 0)
 		fail(t, module, error);
-	}
 	t->rooms.wake(t->rooms.userdata);
 }
 
@@ -390,6 +390,22 @@ static int find_room(struct unwind_tables *t, struct copy *c)
 	return -EAGAIN;
 }
 
+/* 1: it is whole, 0: call again, -EAGAIN: not before c->retry_ns, or why it never will be. */
+static int advance(struct unwind_tables *t, struct copy *c, uint64_t budget_ns)
+{
+	struct kernel_table_view view = view_of(&c->answer);
+	int r;
+
+	if (!c->is_sound) {
+		r = kernel_table_check(&view, &c->page, budget_ns);
+		c->is_sound = r > 0;
+		/* The copy begins with the next call. */
+		return r < 0 ? r : 0;
+	}
+	r = c->table == KERNEL_TABLE_NONE ? find_room(t, c) : 0;
+	return r < 0 ? r : kernel_table_copy(t->rooms.kernel, c->table, budget_ns);
+}
+
 uint64_t unwind_tables_work(struct unwind_tables *t, uint64_t deadline_ns)
 {
 	uint64_t now_ns = clock_monotonic_ns(), wait_ns = 0;
@@ -397,15 +413,12 @@ uint64_t unwind_tables_work(struct unwind_tables *t, uint64_t deadline_ns)
 	while (t->copies.n > 0 && now_ns < deadline_ns) {
 		struct copy *c = ARRAY_AT(&t->copies, struct copy, 0);
 		uint64_t began_ns = now_ns;
-		int r = c->table == KERNEL_TABLE_NONE ? find_room(t, c) : 0;
+		int r = advance(t, c, deadline_ns - now_ns);
 
 		if (r == -EAGAIN) {
 			wait_ns = c->retry_ns > now_ns ? c->retry_ns - now_ns : 0;
 			break;
 		}
-		if (r == 0)
-			r = kernel_table_copy(t->rooms.kernel, c->table,
-				deadline_ns > now_ns ? deadline_ns - now_ns : 0);
 		now_ns = clock_monotonic_ns();
 		t->stats.max_copy_ns = MAX(t->stats.max_copy_ns, now_ns - began_ns);
 		if (r != 0)
@@ -413,6 +426,15 @@ uint64_t unwind_tables_work(struct unwind_tables *t, uint64_t deadline_ns)
 	}
 	start_builds(t);
 	return t->copies.n > 0 ? wait_ns : UINT64_MAX;
+}
+
+void unwind_tables_trim(struct unwind_tables *t)
+{
+	if (!t->built_ns || t->building > 0 || t->queued.n > 0 ||
+		clock_monotonic_ns() - t->built_ns < IDLE_NS)
+		return;
+	t->built_ns = 0;
+	unwind_source_trim(t->source);
 }
 
 bool unwind_tables_forget(struct unwind_tables *t, uint32_t module)

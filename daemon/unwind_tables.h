@@ -67,6 +67,8 @@ void unwind_tables_unref(struct unwind_tables *t, uint32_t module);
 /* Copies and starts builds until the deadline. In how many ns there is more to
  * do; UINT64_MAX: nothing by itself. */
 uint64_t unwind_tables_work(struct unwind_tables *t, uint64_t deadline_ns);
+/* From time to time: ends workers that had nothing to do for a while. */
+void unwind_tables_trim(struct unwind_tables *t);
 /* Forgets a module whose number will be used again; false while it is in use.
  */
 bool unwind_tables_forget(struct unwind_tables *t, uint32_t module);

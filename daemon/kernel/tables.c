@@ -149,26 +149,44 @@ void tables_deinit(struct kernel *k)
 	t->walking = NULL;
 }
 
-int kernel_table_check(const struct kernel_table_view *v)
+/* The rows of a page: as many as it has places at most. */
+static bool page_is_sound(const struct kernel_table_view *v, uint32_t page)
 {
+	uint32_t first = v->page_index[page], end = v->page_index[page + 1];
+
+	if (first > end || end > v->n_rows)
+		return false;
+	for (uint32_t i = first; i < end; i++)
+		if ((v->rows[i] & UNWIND_ROW_RULE) >= v->n_rules ||
+			(i > first && v->rows[i] >> UNWIND_ROW_SHIFT <= v->rows[i - 1] >>
+					      UNWIND_ROW_SHIFT))
+			return false;
+	return true;
+}
+
+int kernel_table_check(const struct kernel_table_view *v, uint32_t *page, uint64_t budget_ns)
+{
+	uint64_t until = clock_monotonic_ns() + budget_ns;
+	uint32_t words = 0;
+
 	if (v->n_rows == 0 || v->n_pages == 0 || v->n_rules == 0 || v->n_rules > RULES_MAX ||
 		(v->rows[0] & UNWIND_ROW_RULE) != UNWIND_RULE_NONE ||
 		v->rules[UNWIND_RULE_NONE].cfa != UNWIND_CFA_NONE)
 		return -EBADMSG;
 	if (v->page_index[0] != 1 || v->page_index[v->n_pages] != v->n_rows)
 		return -EBADMSG;
-	for (uint32_t page = 0; page < v->n_pages; page++) {
-		uint32_t first = v->page_index[page], end = v->page_index[page + 1];
-
-		if (first > end || end > v->n_rows)
+	while (*page < v->n_pages) {
+		if (!page_is_sound(v, *page))
 			return -EBADMSG;
-		for (uint32_t i = first; i < end; i++)
-			if ((v->rows[i] & UNWIND_ROW_RULE) >= v->n_rules ||
-				(i > first && v->rows[i] >> UNWIND_ROW_SHIFT <= v->rows[i - 1] >>
-						      UNWIND_ROW_SHIFT))
-				return -EBADMSG;
+		words += 1 + v->page_index[*page + 1] - v->page_index[*page];
+		++*page;
+		if (words < PIECE)
+			continue;
+		words = 0;
+		if (clock_monotonic_ns() >= until)
+			return *page == v->n_pages;
 	}
-	return 0;
+	return 1;
 }
 
 static struct loaded_table *place_take(struct tables *t, uint32_t *ret)

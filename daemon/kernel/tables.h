@@ -29,9 +29,9 @@ struct kernel_table_view {
 	uint32_t n_rows, n_pages, n_rules;
 };
 
-/* Is what a worker answered a table? Order of rows, bounds of indexes and rule ids. Pure. 0 or
- * -EBADMSG. */
-int kernel_table_check(const struct kernel_table_view *view);
+/* Is what a worker answered a table? Order of rows, bounds of indexes and rule ids. Looks at it for
+ * about budget_ns, from *page on (0 at first). 1: it is one, 0: call again, -EBADMSG. */
+int kernel_table_check(const struct kernel_table_view *view, uint32_t *page, uint64_t budget_ns);
 /* Reserves room and interns the rules. -ENOSPC: the store is full (drop tables that nobody uses and
  * try again); -EFBIG: it never fits. */
 int kernel_table_begin(struct kernel *k, const struct kernel_table_view *view, uint32_t *ret_table);

@@ -84,6 +84,11 @@ void unwind_source_get_stats(struct unwind_source *s, struct helper_stats *ret)
 	workers_get_stats(&s->workers, ret);
 }
 
+void unwind_source_trim(struct unwind_source *s)
+{
+	workers_trim(&s->workers);
+}
+
 /* ---- a job ---- */
 
 static void job_free(struct job *job)

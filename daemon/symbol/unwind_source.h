@@ -27,6 +27,8 @@ int unwind_source_new(
 /* Callbacks of jobs under way are not called. */
 struct unwind_source *unwind_source_free(struct unwind_source *s);
 void unwind_source_get_stats(struct unwind_source *s, struct helper_stats *ret);
+/* Idle workers are ended. */
+void unwind_source_trim(struct unwind_source *s);
 
 /* error: 0, -ENODATA (no call frame information), -EBADMSG (no such ELF file, or a bad answer),
  * -EPIPE (it cost the worker its life), -ETIMEDOUT, or why the file could not be opened. *answer is

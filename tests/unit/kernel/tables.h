@@ -41,8 +41,9 @@ static inline uint32_t table_load(struct kernel *k, const struct unwind_table *t
 		t->n_rules };
 	uint32_t table;
 	unsigned turns = 0;
+	uint32_t page = 0;
 
-	assert_int_equal(kernel_table_check(&view), 0);
+	assert_int_equal(kernel_table_check(&view, &page, UINT32_MAX), 1);
 	assert_int_equal(kernel_table_begin(k, &view, &table), 0);
 	while (!kernel_table_copy(k, table, 50000))
 		assert_true(++turns < 100000);

@@ -183,6 +183,13 @@ static void a_rule_too_many_becomes_one_that_says_so(void **state)
 
 #define ROW(offset, id) ((uint32_t)(offset) << UNWIND_ROW_SHIFT | (id))
 
+static int checked(const struct kernel_table_view *v)
+{
+	uint32_t page = 0;
+
+	return kernel_table_check(v, &page, UINT32_MAX);
+}
+
 static void tables_of_a_worker_are_checked(void **state)
 {
 	const struct unwind_rule_entry rules[] = { { 0 }, rule(8), rule(16) };
@@ -193,7 +200,7 @@ static void tables_of_a_worker_are_checked(void **state)
 	struct kernel_table_view bad;
 
 	(void)state;
-	assert_int_equal(kernel_table_check(&good), 0);
+	assert_int_equal(checked(&good), 1);
 	for (unsigned i = 0; i < 5; i++) {
 		static const uint32_t wrong[] = { ROW(0, 1), ROW(0, 3), ROW(0, 1), ROW(0, 99),
 			ROW(4, 1) };
@@ -202,7 +209,7 @@ static void tables_of_a_worker_are_checked(void **state)
 		bad_rows[i] = wrong[i];
 		bad = good;
 		bad.rows = bad_rows;
-		assert_int_equal(kernel_table_check(&bad), -EBADMSG);
+		assert_int_equal(checked(&bad), -EBADMSG);
 	}
 	for (unsigned i = 0; i < 4; i++) {
 		static const uint32_t wrong[] = { 0, 4, 6, 4 };
@@ -211,22 +218,51 @@ static void tables_of_a_worker_are_checked(void **state)
 		bad_index[i] = wrong[i];
 		bad = good;
 		bad.page_index = bad_index;
-		assert_int_equal(kernel_table_check(&bad), -EBADMSG);
+		assert_int_equal(checked(&bad), -EBADMSG);
 	}
 	bad = good;
 	bad.n_rules = 2;
-	assert_int_equal(kernel_table_check(&bad), -EBADMSG);
+	assert_int_equal(checked(&bad), -EBADMSG);
 	bad.n_rules = UINT32_MAX;
-	assert_int_equal(kernel_table_check(&bad), -EBADMSG);
+	assert_int_equal(checked(&bad), -EBADMSG);
 	bad = good;
 	bad.n_pages = 0;
-	assert_int_equal(kernel_table_check(&bad), -EBADMSG);
+	assert_int_equal(checked(&bad), -EBADMSG);
 	bad = good;
 	bad.n_rows = 0;
-	assert_int_equal(kernel_table_check(&bad), -EBADMSG);
+	assert_int_equal(checked(&bad), -EBADMSG);
 	bad = good;
 	bad.rules = rules + 1;
-	assert_int_equal(kernel_table_check(&bad), -EBADMSG);
+	assert_int_equal(checked(&bad), -EBADMSG);
+}
+
+static void large_tables_are_checked_in_pieces_to_the_end(void **state)
+{
+	enum { PAGES = 1000, ROWS_A_PAGE = 100, ROWS = 1 + PAGES * ROWS_A_PAGE };
+	const struct unwind_rule_entry rules[] = { { 0 }, rule(8) };
+	static uint32_t rows[ROWS], index[PAGES + 1];
+	const struct kernel_table_view view = { rows, index, rules, ROWS, PAGES, 2 };
+	uint32_t page = 0, before = 0, turns = 1;
+	int r;
+
+	(void)state;
+	for (uint32_t i = 1; i < ROWS; i++)
+		rows[i] = ROW((i - 1) % ROWS_A_PAGE, 1);
+	for (uint32_t i = 0; i <= PAGES; i++)
+		index[i] = 1 + i * ROWS_A_PAGE;
+	for (; (r = kernel_table_check(&view, &page, 0)) == 0; turns++) {
+		assert_in_range(page - before, 1, PAGES / 10);
+		before = page;
+	}
+	assert_int_equal(r, 1);
+	assert_true(turns > 10);
+
+	rows[ROWS - 1] = ROW(ROWS_A_PAGE - 1, 2);
+	page = 0;
+	for (turns = 1; (r = kernel_table_check(&view, &page, 0)) == 0; turns++)
+		;
+	assert_int_equal(r, -EBADMSG);
+	assert_true(turns > 10);
 }
 
 int main(void)
@@ -238,6 +274,7 @@ int main(void)
 		cmocka_unit_test(a_rule_is_kept_once_and_until_its_last_user_goes),
 		cmocka_unit_test(a_rule_too_many_becomes_one_that_says_so),
 		cmocka_unit_test(tables_of_a_worker_are_checked),
+		cmocka_unit_test(large_tables_are_checked_in_pieces_to_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
