@@ -13,10 +13,8 @@
 #include "base/cleanup.h"
 #include "view/dot_name.h"
 #include "view/dot_tags.h"
-#include "view/filter.h"
 #include "view/frame.h"
-#include "view/head.h"
-#include "view/selection.h"
+#include "view/graph_view.h"
 #include "view/unit.h"
 
 #define DOT_NODES 80
@@ -187,17 +185,13 @@ static void write_edge(const struct dot *d, const struct edge *e)
 /* The heading as one label; its lines end with \l, which aligns them to the left. */
 static int write_legend(const struct dot *d, const struct view_options *o)
 {
-	const struct graph *g = d->s->graph;
 	_cleanup_free_ char *text = NULL;
 	size_t n;
 	FILE *lines = open_memstream(&text, &n);
 
 	if (!lines)
 		return -ENOMEM;
-	head_write(g->profile, g->type, g->total, d->s->unit, lines);
-	if (o->filter)
-		filter_write(o->filter, lines);
-	selection_write(d->s, true, lines);
+	graph_view_head(d->s, o, true, lines);
 	if (fclose(lines))
 		return -ENOMEM;
 	(void)fputs("subgraph cluster_L { \"", d->out);
@@ -271,12 +265,10 @@ static int write_graph(struct dot *d, const struct view_options *o)
 	if (r >= 0)
 		r = write_edges(d);
 	(void)fputs("}\n", d->out);
-	if (r < 0)
-		return r;
-	return fflush(d->out) || ferror(d->out) ? -EIO : 0;
+	return r;
 }
 
-static int view(struct graph *g, const struct view_options *o, FILE *out)
+static int draw(struct graph *g, const struct view_options *o, void *ctx, FILE *out)
 {
 	struct selection_options so = {
 		.n = o->n == 0 ? DOT_NODES : MAX(o->n, 0),
@@ -289,6 +281,7 @@ static int view(struct graph *g, const struct view_options *o, FILE *out)
 	CLEANUP(graph_selection_deinit) struct graph_selection s = { 0 };
 	int r = graph_selection_init(&s, g, &so);
 
+	(void)ctx;
 	if (r < 0)
 		return r;
 	_cleanup_free_ uint32_t *ids = calloc(g->nodes.n + 1, sizeof(*ids));
@@ -303,19 +296,5 @@ static int view(struct graph *g, const struct view_options *o, FILE *out)
 
 int view_dot(const struct profile *p, const struct view_options *o, FILE *out, struct error *error)
 {
-	struct graph_options go = { .granularity = o->granularity, .total = o->total };
-	struct graph g;
-	uint32_t type;
-	int r = view_sample_index(p, o->sample_index, &type, error);
-
-	if (r < 0)
-		return r;
-	r = graph_init(&g, p, type, &go);
-	if (r >= 0) {
-		r = view(&g, o, out);
-		graph_deinit(&g);
-	}
-	if (r == -EIO)
-		return error_set(error, r, EXIT_CODE_FAILED, "cannot write: %s", strerror(errno));
-	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "cannot draw: %s", strerror(-r)) : 0;
+	return graph_view(p, o, NULL, "dot", draw, NULL, out, error);
 }

@@ -11,9 +11,8 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "view/expression.h"
-#include "view/filter.h"
 #include "view/frame.h"
-#include "view/graph.h"
+#include "view/graph_view.h"
 #include "view/source_text.h"
 #include "view/unit.h"
 
@@ -23,9 +22,16 @@ struct list {
 	const struct graph *graph;
 	const struct graph_node **nodes; /* owned: of matching functions, by name, file and line */
 	size_t n;
+	struct expression *e; /* owned */
 	const char *unit;
 	FILE *out;
 };
+
+static void list_deinit(struct list *l)
+{
+	(void)expression_free(l->e);
+	free(l->nodes);
+}
 
 static const char *text_of(const struct graph *g, uint32_t name)
 {
@@ -173,22 +179,25 @@ static void write_function(const struct list *l, const struct graph_node *const 
 	}
 }
 
-static int write_list(struct list *l, struct expression *e)
+static int write_list(struct graph *g, const struct view_options *o, void *ctx, FILE *out)
 {
-	const struct graph *g = l->graph;
+	struct list *l = ctx;
 	char total[UNIT_TEXT];
+
+	(void)o;
+	l->graph = g;
 
 	l->nodes = calloc(g->nodes.n + 1, sizeof(*l->nodes));
 	if (!l->nodes)
 		return -ENOMEM;
 	ARRAY_EACH(&g->nodes, struct graph_node, n) {
-		if ((n->flat || n->cum) && expression_matches(e, text_of(g, n->name)))
+		if ((n->flat || n->cum) && expression_matches(l->e, text_of(g, n->name)))
 			l->nodes[l->n++] = n;
 	}
 	if (!l->n)
 		return -ENOENT;
 	qsort_r(l->nodes, l->n, sizeof(*l->nodes), compare, l);
-	(void)fprintf(l->out, "Total: %s\n",
+	(void)fprintf(out, "Total: %s\n",
 		unit_label(g->total, profile_text(g->profile, g->profile->types[g->type].unit),
 			l->unit, total));
 	for (size_t i = 0, k; i < l->n; i = k) {
@@ -196,7 +205,7 @@ static int write_list(struct list *l, struct expression *e)
 			;
 		write_function(l, &l->nodes[i], k - i);
 	}
-	return fflush(l->out) || ferror(l->out) ? -EIO : 0;
+	return 0;
 }
 
 int view_list(const struct profile *p, const struct view_options *o, const char *expression,
@@ -205,25 +214,11 @@ int view_list(const struct profile *p, const struct view_options *o, const char 
 	struct graph_options go = {
 		.granularity = GRANULARITY_LINES, .modules = true, .total = o->total
 	};
-	CLEANUP(expression_freep) struct expression *e = NULL;
-	struct graph g;
-	uint32_t type;
-	int r = expression_new(&e, expression, false, "--list", error);
+	CLEANUP(list_deinit)
+	struct list l = { .unit = o->unit ? o->unit : "auto", .out = out };
+	int r = expression_new(&l.e, expression, false, "--list", error);
 
-	if (r >= 0)
-		r = view_sample_index(p, o->sample_index, &type, error);
 	if (r < 0)
 		return r == -ENOMEM ? error_set(error, r, EXIT_CODE_FAILED, "out of memory") : r;
-	r = graph_init(&g, p, type, &go);
-	if (r >= 0) {
-		struct list l = { .graph = &g, .unit = o->unit ? o->unit : "auto", .out = out };
-		r = write_list(&l, e);
-		free(l.nodes);
-		graph_deinit(&g);
-	}
-	if (r == -ENOENT)
-		return error_set(error, -EINVAL, EXIT_CODE_FAILED, "--list matches nothing");
-	if (r == -EIO)
-		return error_set(error, r, EXIT_CODE_FAILED, "cannot write: %s", strerror(errno));
-	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "cannot list: %s", strerror(-r)) : 0;
+	return graph_view(p, o, &go, "--list", write_list, &l, out, error);
 }

@@ -4,13 +4,9 @@
  * (github.com/google/pprof/blob/main/internal/report/report.go), then what is unnamed. With n 0
  * rows below half a percent are left out as pprof does; with a number or all, none are.
  */
-#include <errno.h>
-#include <string.h>
 #include "base/cleanup.h"
-#include "view/filter.h"
 #include "view/frame.h"
-#include "view/head.h"
-#include "view/selection.h"
+#include "view/graph_view.h"
 #include "view/unit.h"
 #include "view/unnamed.h"
 
@@ -50,7 +46,7 @@ static void write_rows(const struct graph_selection *s, const struct view_option
 	}
 }
 
-static int write_top(struct graph *g, const struct view_options *o, FILE *out)
+static int write_top(struct graph *g, const struct view_options *o, void *ctx, FILE *out)
 {
 	struct selection_options so = {
 		.n = o->n > 0 ? o->n : 0,
@@ -63,34 +59,15 @@ static int write_top(struct graph *g, const struct view_options *o, FILE *out)
 	CLEANUP(graph_selection_deinit) struct graph_selection s = { 0 };
 	int r = graph_selection_init(&s, g, &so);
 
+	(void)ctx;
 	if (r < 0)
 		return r;
-	head_write(g->profile, g->type, g->total, s.unit, out);
-	if (o->filter)
-		filter_write(o->filter, out);
-	selection_write(&s, false, out);
+	graph_view_head(&s, o, false, out);
 	write_rows(&s, o, out);
-	r = unnamed_write(g, out);
-	if (r < 0)
-		return r;
-	return fflush(out) || ferror(out) ? -EIO : 0;
+	return unnamed_write(g, out);
 }
 
 int view_top(const struct profile *p, const struct view_options *o, FILE *out, struct error *error)
 {
-	struct graph_options go = { .granularity = o->granularity, .total = o->total };
-	struct graph g;
-	uint32_t type;
-	int r = view_sample_index(p, o->sample_index, &type, error);
-
-	if (r < 0)
-		return r;
-	r = graph_init(&g, p, type, &go);
-	if (r >= 0) {
-		r = write_top(&g, o, out);
-		graph_deinit(&g);
-	}
-	if (r == -EIO)
-		return error_set(error, r, EXIT_CODE_FAILED, "cannot write: %s", strerror(errno));
-	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "cannot show: %s", strerror(-r)) : 0;
+	return graph_view(p, o, NULL, "--top", write_top, NULL, out, error);
 }

@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "view/filter.h"
 #include "view/frame.h"
-#include "view/graph.h"
+#include "view/graph_view.h"
 #include "view/head.h"
 #include "view/unit.h"
 
@@ -128,45 +128,30 @@ static int write_sample(const struct traces *t, size_t sample)
 	return 0;
 }
 
-static int write_traces(struct traces *t, const struct view_options *o)
+static int write_traces(struct graph *g, const struct view_options *o, void *ctx, FILE *out)
 {
-	const struct graph *g = t->graph;
+	struct traces *t = ctx;
 	size_t n = profile_n_samples(g->profile);
 	int r = tag_units(g->profile, &t->units);
 
-	head_write(g->profile, g->type, g->total, t->unit, t->out);
+	t->graph = g;
+	head_write(g->profile, g->type, g->total, t->unit, out);
 	if (o->n > 0)
 		n = MIN(n, (size_t)o->n);
-	for (size_t i = 0; i < n && r >= 0 && !ferror(t->out); i++)
+	for (size_t i = 0; i < n && r >= 0 && !ferror(out); i++)
 		r = write_sample(t, i);
-	(void)fputs(
-		"-----------+-------------------------------------------------------\n", t->out);
-	if (r < 0)
-		return r;
-	return fflush(t->out) || ferror(t->out) ? -EIO : 0;
+	(void)fputs("-----------+-------------------------------------------------------\n", out);
+	return r;
 }
 
 int view_traces(
 	const struct profile *p, const struct view_options *o, FILE *out, struct error *error)
 {
-	struct graph_options go = { .granularity = o->granularity, .total = o->total };
 	struct traces t = { .units = ARRAY_INIT(uint32_t, SIZE_MAX),
 		.unit = o->unit ? o->unit : "auto",
 		.out = out };
-	struct graph g;
-	uint32_t type;
-	int r = view_sample_index(p, o->sample_index, &type, error);
+	int r = graph_view(p, o, NULL, "--traces", write_traces, &t, out, error);
 
-	if (r < 0)
-		return r;
-	r = graph_init(&g, p, type, &go);
-	if (r >= 0) {
-		t.graph = &g;
-		r = write_traces(&t, o);
-		graph_deinit(&g);
-	}
 	array_deinit(&t.units);
-	if (r == -EIO)
-		return error_set(error, r, EXIT_CODE_FAILED, "cannot write: %s", strerror(errno));
-	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "cannot show: %s", strerror(-r)) : 0;
+	return r;
 }

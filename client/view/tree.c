@@ -4,13 +4,10 @@
  * (printTree() of github.com/google/pprof/blob/main/internal/report/report.go).
  */
 #include <errno.h>
-#include <string.h>
 #include "base/cleanup.h"
 #include "view/expression.h"
-#include "view/filter.h"
 #include "view/frame.h"
-#include "view/head.h"
-#include "view/selection.h"
+#include "view/graph_view.h"
 #include "view/unit.h"
 
 #define TREE_ROWS 80
@@ -59,12 +56,23 @@ static void write_node(const struct graph_selection *s, size_t row, int64_t sum,
 	}
 }
 
-/* The rows; -ENOENT: the expression matches none. */
-static int write_tree(struct graph *g, const struct selection_options *so,
-	const struct view_options *o, struct expression *e, FILE *out)
+struct tree {
+	struct selection_options selection;
+	struct expression *e; /* of --peek; owned; NULL: all rows */
+};
+
+static void tree_deinit(struct tree *t)
 {
+	(void)expression_free(t->e);
+}
+
+/* The rows; -ENOENT: the expression matches none. */
+static int write_tree(struct graph *g, const struct view_options *o, void *ctx, FILE *out)
+{
+	const struct tree *t = ctx;
+	struct expression *e = t->e;
 	CLEANUP(graph_selection_deinit) struct graph_selection s = { 0 };
-	int r = graph_selection_init(&s, g, so);
+	int r = graph_selection_init(&s, g, &t->selection);
 	int64_t sum = 0;
 	bool any = !e;
 
@@ -74,10 +82,7 @@ static int write_tree(struct graph *g, const struct selection_options *so,
 		any = expression_matches(e, graph_label(g, selection_at(&s, i)));
 	if (!any)
 		return -ENOENT;
-	head_write(g->profile, g->type, g->total, s.unit, out);
-	if (o->filter)
-		filter_write(o->filter, out);
-	selection_write(&s, false, out);
+	graph_view_head(&s, o, false, out);
 	(void)fputs(separator, out);
 	(void)fprintf(out,
 		"%s      flat  flat%%   sum%%        cum   cum%%   calls calls%% + context "
@@ -92,52 +97,30 @@ static int write_tree(struct graph *g, const struct selection_options *so,
 	}
 	if (s.n)
 		(void)fputs(separator, out);
-	return fflush(out) || ferror(out) ? -EIO : 0;
-}
-
-static int view(const struct profile *p, const struct view_options *o,
-	const struct selection_options *so, struct expression *e, FILE *out, struct error *error)
-{
-	struct graph_options go = { .granularity = o->granularity, .total = o->total };
-	struct graph g;
-	uint32_t type;
-	int r = view_sample_index(p, o->sample_index, &type, error);
-
-	if (r < 0)
-		return r;
-	r = graph_init(&g, p, type, &go);
-	if (r >= 0) {
-		r = write_tree(&g, so, o, e, out);
-		graph_deinit(&g);
-	}
-	if (r == -ENOENT)
-		return error_set(error, -EINVAL, EXIT_CODE_FAILED, "--peek matches nothing");
-	if (r == -EIO)
-		return error_set(error, r, EXIT_CODE_FAILED, "cannot write: %s", strerror(errno));
-	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "cannot show: %s", strerror(-r)) : 0;
+	return 0;
 }
 
 int view_tree(const struct profile *p, const struct view_options *o, FILE *out, struct error *error)
 {
-	struct selection_options so = {
-		.n = o->n == 0 ? TREE_ROWS : MAX(o->n, 0),
-		.trim = o->n == 0,
-		.trim_edges = true,
-		.cum = o->cum,
-		.unit = o->unit,
-	};
+	struct tree t = { .selection = {
+				  .n = o->n == 0 ? TREE_ROWS : MAX(o->n, 0),
+				  .trim = o->n == 0,
+				  .trim_edges = true,
+				  .cum = o->cum,
+				  .unit = o->unit,
+			  } };
 
-	return view(p, o, &so, NULL, out, error);
+	return graph_view(p, o, NULL, "--tree", write_tree, &t, out, error);
 }
 
 int view_peek(const struct profile *p, const struct view_options *o, const char *expression,
 	FILE *out, struct error *error)
 {
-	CLEANUP(expression_freep) struct expression *e = NULL;
-	struct selection_options so = { .cum = o->cum, .unit = o->unit };
-	int r = expression_new(&e, expression, false, "--peek", error);
+	CLEANUP(tree_deinit)
+	struct tree t = { .selection = { .cum = o->cum, .unit = o->unit } };
+	int r = expression_new(&t.e, expression, false, "--peek", error);
 
 	if (r < 0)
 		return r == -ENOMEM ? error_set(error, r, EXIT_CODE_FAILED, "out of memory") : r;
-	return view(p, o, &so, e, out, error);
+	return graph_view(p, o, NULL, "--peek", write_tree, &t, out, error);
 }
