@@ -12,6 +12,7 @@ struct fixture {
 	struct fake *fake;
 	struct attach_options options;
 	struct feed *feed;
+	pid_t listener;
 };
 
 static int setup(void **state)
@@ -155,20 +156,61 @@ static void what_is_seen_is_not_attached_again_until_it_is_gone(void **state)
 	assert_true(x->fake->all);
 }
 
-static void an_error_is_the_last_portion_also_of_a_paused_one(void **state)
+/* The process that listens, as the kernel says: fake->process is written by both sides of a fork.
+ */
+static pid_t listener_of(const struct fake *f)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct ucred peer = { .pid = 0 };
+	socklen_t n = sizeof(peer);
+
+	strcpy(address.sun_path, f->socket);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n), 0);
+	assert_true(peer.pid > 1 && peer.pid != getpid());
+	return peer.pid;
+}
+
+/* The daemon stands still with a dump under way when the pause begins. */
+static void pause_in_the_middle_of_a_dump(struct fixture *x)
+{
+	bool empty;
+
+	x->listener = listener_of(x->fake);
+	assert_int_equal(take(x, &empty), EXIT_CODE_OK);
+	assert_int_equal(kill(x->listener, SIGSTOP), 0);
+	poll(NULL, 0, 10 * INTERVAL_MS);
+	feed_pause(x->feed, true);
+}
+
+static void what_was_on_its_way_when_it_was_paused_is_dropped(void **state)
 {
 	struct fixture *x = *state;
+	struct portion portion;
+
+	start(x);
+	pause_in_the_middle_of_a_dump(x);
+	assert_int_equal(kill(x->listener, SIGCONT), 0);
+	poll(NULL, 0, 10 * INTERVAL_MS);
+	assert_false(feed_take(x->feed, &portion));
+}
+
+static void an_error_is_told_in_a_pause_and_is_the_last(void **state)
+{
+	struct fixture *x = *state;
+	struct portion portion;
 	bool empty;
 
 	start(x);
-	assert_int_equal(take(x, &empty), EXIT_CODE_OK);
+	pause_in_the_middle_of_a_dump(x);
 	x->fake->hang_up_on_dump = true;
-	while (take(x, &empty) == EXIT_CODE_OK)
-		;
+	assert_int_equal(kill(x->listener, SIGCONT), 0);
+	assert_int_equal(take(x, &empty), EXIT_CODE_NO_DAEMON);
 	assert_true(empty);
-	feed_pause(x->feed, true);
 	feed_pause(x->feed, false);
-	x->feed = feed_free(x->feed);
+	poll(NULL, 0, 10 * INTERVAL_MS);
+	assert_false(feed_take(x->feed, &portion));
 }
 
 int main(void)
@@ -183,7 +225,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			what_is_seen_is_not_attached_again_until_it_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			an_error_is_the_last_portion_also_of_a_paused_one, setup, teardown),
+			what_was_on_its_way_when_it_was_paused_is_dropped, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_error_is_told_in_a_pause_and_is_the_last, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
