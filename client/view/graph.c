@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns turning samples into nodes. Work is per different stack, not per sample. Trusts the model's
+ * Owns turning locations into nodes, and totals; graph_count.c has what nodes weigh. Work is per
+ * different stack, not per sample. Trusts the model's
  * indices; names and values are hostile, so sums saturate.
  */
 #include "view/graph.h"
@@ -209,17 +210,14 @@ static int make_nodes_of(struct graph *g, const struct array *names, uint32_t lo
 	const struct profile_line *lines = profile_lines(p, location, &n_lines);
 	int r = 0;
 
-	if (!n_lines) {
-		struct graph_node key = key_of(g, names, l, NULL);
-		return find_or_add(g, &key, ARRAY_AT(&g->location_node, uint32_t, location));
-	}
-	for (uint32_t i = first; i < n_lines && r >= 0; i++) {
-		struct graph_node key = key_of(g, names, l, &lines[i]);
-		uint32_t *node = ARRAY_AT(&g->line_nodes, uint32_t, l->first_line + i);
-		r = find_or_add(g, &key, node);
+	for (uint32_t i = first; i < MAX(n_lines, 1U) && r >= 0; i++) {
+		struct graph_node key = key_of(g, names, l, n_lines ? &lines[i] : NULL);
+		uint32_t *node = array_push(&g->nodes_of);
+		r = node ? find_or_add(g, &key, node) : -ENOMEM;
 		if (r >= 0 && i + 1 < n_lines)
 			ARRAY_AT(&g->nodes, struct graph_node, *node)->in_inlined_place = true;
 	}
+	*ARRAY_AT(&g->nodes_at, uint32_t, (size_t)location + 1) = (uint32_t)g->nodes_of.n;
 	return r;
 }
 
@@ -229,9 +227,7 @@ static int make_nodes(struct graph *g)
 	int r = name_functions(g, &names);
 
 	if (r >= 0)
-		r = array_resize(&g->line_nodes, g->profile->lines.n);
-	if (r >= 0)
-		r = array_resize(&g->location_node, g->profile->locations.n);
+		r = array_resize(&g->nodes_at, g->profile->locations.n + 1);
 	for (size_t i = 0; i < g->profile->locations.n && r >= 0; i++)
 		r = make_nodes_of(g, &names, (uint32_t)i);
 	return r;
@@ -333,41 +329,6 @@ static int weigh_stacks(struct graph *g)
 	return 0;
 }
 
-const uint32_t *graph_nodes_of(const struct graph *g, uint32_t location, uint32_t *ret_n)
-{
-	const struct profile_location *l =
-		ARRAY_AT(&g->profile->locations, struct profile_location, location);
-	uint32_t first = *ARRAY_AT(&g->first_line, uint32_t, location);
-
-	if (!l->n_lines) {
-		*ret_n = 1;
-		return ARRAY_AT(&g->location_node, uint32_t, location);
-	}
-	*ret_n = l->n_lines - first;
-	return ARRAY_AT(&g->line_nodes, uint32_t, l->first_line + first);
-}
-
-static void count_stack(struct graph *g, uint32_t stack, int64_t weight)
-{
-	uint32_t n, n_nodes;
-	const uint32_t *locations = profile_stack(g->profile, stack, &n);
-	uint32_t leaf = *ARRAY_AT(&g->leaf, uint32_t, stack);
-	struct graph_node *node = NULL;
-
-	for (uint32_t i = n; i-- > leaf;) {
-		const uint32_t *nodes = graph_nodes_of(g, locations[i], &n_nodes);
-		for (uint32_t k = n_nodes; k-- > 0;) {
-			node = ARRAY_AT(&g->nodes, struct graph_node, nodes[k]);
-			if (node->seen == stack + 1)
-				continue;
-			node->seen = stack + 1;
-			node->cum = unit_add(node->cum, weight);
-		}
-	}
-	if (node)
-		node->flat = unit_add(node->flat, weight);
-}
-
 int graph_init(
 	struct graph *g, const struct profile *p, uint32_t type, const struct graph_options *o)
 {
@@ -376,8 +337,8 @@ int graph_init(
 		.options = o ? *o : (struct graph_options){ 0 },
 		.type = type,
 		.nodes = ARRAY_INIT(struct graph_node, NO_NODE - 1),
-		.line_nodes = ARRAY_INIT(uint32_t, SIZE_MAX),
-		.location_node = ARRAY_INIT(uint32_t, SIZE_MAX),
+		.nodes_of = ARRAY_INIT(uint32_t, UINT32_MAX),
+		.nodes_at = ARRAY_INIT(uint32_t, SIZE_MAX),
 		.weights = ARRAY_INIT(int64_t, SIZE_MAX),
 		.first_line = ARRAY_INIT(uint32_t, SIZE_MAX),
 		.leaf = ARRAY_INIT(uint32_t, SIZE_MAX),
@@ -390,14 +351,11 @@ int graph_init(
 		r = make_nodes(g);
 	if (r >= 0)
 		r = weigh_stacks(g);
-	if (r < 0) {
+	if (r >= 0)
+		r = graph_count(g);
+	if (r < 0)
 		graph_deinit(g);
-		return r;
-	}
-	for (size_t i = 0; i < p->stacks.n; i++)
-		if (*ARRAY_AT(&g->weights, int64_t, i))
-			count_stack(g, (uint32_t)i, *ARRAY_AT(&g->weights, int64_t, i));
-	return 0;
+	return r;
 }
 
 void graph_deinit(struct graph *g)
@@ -406,8 +364,8 @@ void graph_deinit(struct graph *g)
 	array_deinit(&g->leaf);
 	array_deinit(&g->first_line);
 	array_deinit(&g->weights);
-	array_deinit(&g->location_node);
-	array_deinit(&g->line_nodes);
+	array_deinit(&g->nodes_at);
+	array_deinit(&g->nodes_of);
 	array_deinit(&g->nodes);
 	strings_deinit(&g->names);
 }

@@ -21,7 +21,6 @@ struct graph_node {
 	int64_t line, start_line;
 	uint32_t label; /* of graph.names: how pprof prints the node, never empty */
 	int64_t flat, cum;
-	uint32_t seen; /* the last stack + 1 that was counted */
 	bool dropped, in_inlined_place;
 };
 
@@ -34,12 +33,12 @@ struct graph_options {
 struct graph {
 	const struct profile *profile;
 	struct graph_options options;
-	uint32_t type;		    /* the sample type counted */
-	struct strings names;	    /* as shown */
-	struct array nodes;	    /* struct graph_node */
-	struct array line_nodes;    /* uint32_t by line of the profile */
-	struct array location_node; /* uint32_t by location; only those without lines use it */
-	struct array weights;	    /* int64_t by stack */
+	uint32_t type;		 /* the sample type counted */
+	struct strings names;	 /* as shown */
+	struct array nodes;	 /* struct graph_node */
+	struct array nodes_of;	 /* uint32_t: the nodes of each location, ... */
+	struct array nodes_at;	 /* uint32_t by location: which begin here; one more at the end */
+	struct array weights;	 /* int64_t by stack */
 	struct array first_line; /* uint32_t by location: lines below were dropped by drop_frames */
 	struct array leaf;	 /* uint32_t by stack: frames below were dropped */
 	int64_t total;		 /* sum of the samples' absolute values */
@@ -50,6 +49,8 @@ struct graph {
 int graph_init(
 	struct graph *g, const struct profile *p, uint32_t type, const struct graph_options *o);
 void graph_deinit(struct graph *g);
+/* Weighs the nodes; of graph_init(). 0, -ENOMEM. */
+int graph_count(struct graph *g);
 /* The sum of the samples' absolute values of a type, which percentages are of. 0, -ENOMEM. */
 int graph_total(const struct profile *p, uint32_t type, int64_t *ret);
 /* Borrowed. */
@@ -57,8 +58,15 @@ static inline const char *graph_label(const struct graph *g, const struct graph_
 {
 	return strings_get(&g->names, n->label, NULL);
 }
-/* By location: its nodes are nodes[0..n-1], innermost first. */
-const uint32_t *graph_nodes_of(const struct graph *g, uint32_t location, uint32_t *ret_n);
+/* By location: its nodes are nodes[0..n-1], innermost first; there is one at least. */
+static inline const uint32_t *graph_nodes_of(
+	const struct graph *g, uint32_t location, uint32_t *ret_n)
+{
+	const uint32_t *begins = ARRAY_AT(&g->nodes_at, uint32_t, location);
+
+	*ret_n = begins[1] - begins[0];
+	return ARRAY_AT(&g->nodes_of, uint32_t, begins[0]);
+}
 /* The order of what is alike in all that pprof compares first. */
 int graph_tie(const struct graph *g, const struct graph_node *a, const struct graph_node *b);
 

@@ -4,10 +4,12 @@
  * are kept once. On failure nothing was added.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
 #include "profile/build.h"
 #include "profile/index.h"
+#include "profile/packed.h"
 #include "profile/profile.h"
 
 static bool string_ok(const struct profile *p, uint32_t string)
@@ -244,6 +246,52 @@ int profile_add_sample(
 		p->values.n -= p->n_types;
 	}
 	return r;
+}
+
+/* Memory for n elements, none of it touched yet. */
+static int set_aside(struct array *a, uint64_t n)
+{
+	if (n > a->max)
+		return -E2BIG;
+	void *data = calloc((size_t)n, a->size);
+	if (!data)
+		return -ENOMEM;
+	array_deinit(a);
+	a->data = data;
+	a->allocated = (size_t)n;
+	return 0;
+}
+
+int profile_take_packed(struct profile *p, struct packed *k, uint64_t few_frames)
+{
+	p->packed = k;
+	int r = set_aside(&p->stacks, packed_n(k));
+	if (r >= 0)
+		r = set_aside(&p->stack_locations, packed_frames(k) + 1);
+	if (r < 0)
+		return r;
+	p->stacks.n = packed_n(k);
+	if (packed_frames(k) <= few_frames)
+		profile_lay_out(p);
+	return 0;
+}
+
+void profile_lay_out(struct profile *p)
+{
+	uint32_t *locations = p->stack_locations.data;
+
+	if (!p->packed)
+		return;
+	p->stack_locations.n = 0;
+	for (uint32_t i = 0; i < p->stacks.n; i++) {
+		struct profile_span *span = ARRAY_AT(&p->stacks, struct profile_span, i);
+		const uint32_t *stack = packed_stack(p->packed, i, &span->n);
+		span->first = p->stack_locations.n;
+		if (span->n)
+			memcpy(locations + span->first, stack, span->n * sizeof(*stack));
+		p->stack_locations.n += span->n;
+	}
+	p->packed = packed_free(p->packed);
 }
 
 uint64_t profile_bytes(const struct profile *p)

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "profile/idmap.h"
+#include "profile/packed.h"
 #include "profile/profile.h"
 #include "profile/source.h"
 
@@ -18,8 +19,17 @@ struct decoder {
 	struct array strings;	/* uint32_t */
 	uint32_t n_values;	/* of every sample, once there was one */
 	uint64_t max_bytes;	/* what the result may hold */
-	struct array stack;	/* uint32_t: the sample at hand */
+	uint64_t few_frames;	/* stacks of no more than that are laid out */
+	struct packed *stacks;	/* owned */
+	struct array stack;	/* uint32_t slots: the sample at hand */
 	struct array label_set; /* struct profile_label: the same */
+	/* The sample before, most of which comes again: its slots and their ids as they were
+	 * written, empty where that was not as one run; ... */
+	struct array stack_before; /* uint32_t */
+	struct array ids_before;   /* uint8_t */
+	/* ... and its labels as they were written, when they were last in it, with their set. */
+	struct array labels_before; /* uint8_t */
+	uint32_t label_set_before;
 };
 
 /* -EBADMSG, with the text behind "not a valid profile: ". */
@@ -43,6 +53,8 @@ int decode_string(struct decoder *d, const struct field *in);
 /* Replaces slots and string numbers by indices; everything is checked here. */
 int decoder_resolve(struct decoder *d);
 
+/* pprof_decode with stacks that stay packed however few there are. */
+int pprof_decode_packed(const void *data, size_t n, struct profile **ret, struct error *error);
 /* pprof_read (fd >= 0) or pprof_decode (fd -1) with a limit of one's own. */
 int pprof_decode_within(int fd, const void *data, size_t n, uint64_t max_bytes,
 	struct profile **ret, struct error *error);

@@ -4,6 +4,7 @@
  * and label sets are stored once. Location ids become slots and strings numbers of the file's
  * table, both unchecked until resolve.c.
  */
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include "base/cleanup.h"
@@ -25,15 +26,57 @@ static int add_frame(struct decoder *d, uint64_t id)
 	return 0;
 }
 
-/* Packed location ids: no more than there are bytes. */
+/* Bytes at the end of both, from where a number begins in both. */
+static size_t common_end(const uint8_t *a, size_t n, const uint8_t *b, size_t m)
+{
+	size_t same = 0, most = MIN(n, m);
+	bool differ = false;
+
+	while (most - same >= 8 && !differ) {
+		uint64_t x, y;
+		memcpy(&x, a + n - same - 8, 8);
+		memcpy(&y, b + m - same - 8, 8);
+		x = le64toh(x) ^ le64toh(y);
+		same += x ? (size_t)__builtin_clzll(x) / 8 : 8;
+		differ = x;
+	}
+	while (!differ && same < most && a[n - same - 1] == b[m - same - 1])
+		same++;
+	if ((same < n && a[n - same - 1] & 0x80) || (same < m && b[m - same - 1] & 0x80))
+		while (same && a[n - same--] & 0x80)
+			;
+	return same;
+}
+
+/* How many end in these bytes. */
+static uint32_t count_numbers(const uint8_t *at, size_t n)
+{
+	uint32_t count = 0;
+
+	for (; n >= 8; at += 8, n -= 8) {
+		uint64_t v;
+		memcpy(&v, at, 8);
+		v = ~v >> 7 & 0x0101010101010101;
+		count += (uint32_t)(v * 0x0101010101010101 >> 56);
+	}
+	for (; n; at++, n--)
+		count += !(*at & 0x80);
+	return count;
+}
+
+/* Packed location ids: no more than there are bytes. The root's side is mostly the sample's before
+ * and need not be read again. */
 static int decode_frames(struct decoder *d, const struct field *in)
 {
 	struct message m = message_of(in);
 	size_t n = d->stack.n;
-	int r = array_resize(&d->stack, n + in->value);
+	size_t same = common_end(m.at, in->value, d->ids_before.data, d->ids_before.n);
+	uint32_t shared = count_numbers(m.end - same, same);
+	int r = array_resize(&d->stack, n + in->value - same + shared);
 
 	if (r < 0)
 		return r;
+	m.end -= same;
 	while (m.at < m.end) {
 		uint64_t id;
 		if (!varint(&m, &id))
@@ -43,7 +86,11 @@ static int decode_frames(struct decoder *d, const struct field *in)
 			return decoder_id_failed(d, r, "location", id);
 		n++;
 	}
-	d->stack.n = n;
+	if (shared)
+		memcpy(ARRAY_AT(&d->stack, uint32_t, n),
+			ARRAY_AT(&d->stack_before, uint32_t, d->stack_before.n - shared),
+			shared * sizeof(uint32_t));
+	d->stack.n = n + shared;
 	return 0;
 }
 
@@ -98,57 +145,117 @@ static int decode_label(struct decoder *d, const struct field *in)
 	return 0;
 }
 
-static int add_sample(struct decoder *d, const int64_t *values, uint32_t n_values)
+static int add_sample(struct decoder *d, const int64_t *values, uint32_t n_values, uint32_t labels)
 {
 	struct profile *p = d->profile;
-	size_t n = profile_n_samples(p);
-	uint32_t stack, labels;
+	size_t n = p->sample_labels.n;
 
 	if (!n)
 		d->n_values = n_values;
 	if (n_values != d->n_values || !n_values)
 		return decoder_bad(d, "sample %zu has %u values, others have %u", n + 1, n_values,
 			d->n_values);
-	int r = profile_intern_stack(p, d->stack.data, (uint32_t)d->stack.n, &stack);
-	if (r >= 0)
-		r = profile_intern_label_set(
-			p, d->label_set.data, (uint32_t)d->label_set.n, &labels);
+	/* The stack's number comes in its turn. */
+	int r = packed_add(d->stacks, d->stack.data, (uint32_t)d->stack.n, &p->sample_stacks);
 	if (r >= 0)
 		r = array_resize(&p->values, (n + 1) * n_values);
 	if (r < 0)
 		return r;
-	uint32_t *s = array_push(&p->sample_stacks);
 	uint32_t *l = array_push(&p->sample_labels);
-	if (!s || !l)
+	if (!l)
 		return -ENOMEM;
-	*s = stack;
 	*l = labels;
 	memcpy(ARRAY_AT(&p->values, int64_t, n * n_values), values, n_values * sizeof(*values));
 	return 0;
 }
 
+static int keep(struct array *a, const uint8_t *bytes, size_t n)
+{
+	int r = array_resize(a, n);
+
+	if (r >= 0 && n)
+		memcpy(a->data, bytes, n);
+	return r;
+}
+
+/* What the message says of one sample. */
+struct parts {
+	int64_t values[PROFILE_MAX_TYPES];
+	uint32_t n_values;
+	struct field ids;      /* the run of location ids, ... */
+	unsigned n_ids;	       /* ... when this is 1 */
+	const uint8_t *labels; /* the first of them, to the end of the message; NULL: none */
+	bool mixed, same;      /* other things come behind; all are those of the sample before */
+};
+
+/* 0 or an error. */
+static int decode_part(struct decoder *d, struct parts *parts, const struct field *f,
+	const uint8_t *begin, size_t left)
+{
+	if (f->wire != WIRE_BYTES && (f->number == 3 || !is_varint(f)))
+		return decoder_damaged(d);
+	parts->mixed = parts->mixed || (parts->labels && f->number != 3);
+	switch (f->number) {
+	case 1:
+		/* A second run of ids, or single ones, are no run any more. */
+		parts->n_ids += is_varint(f) ? 2 : 1;
+		parts->ids = *f;
+		if (parts->n_ids != 1)
+			d->ids_before.n = 0;
+		return is_varint(f) ? add_frame(d, f->value) : decode_frames(d, f);
+	case 2:
+		return decode_values(d, f, parts->values, &parts->n_values);
+	default:
+		if (!parts->labels) {
+			parts->labels = begin;
+			parts->same = left == d->labels_before.n &&
+				      !memcmp(begin, d->labels_before.data, left);
+		}
+		return parts->same ? 0 : decode_label(d, f);
+	}
+}
+
+static int keep_parts(struct decoder *d, const struct parts *parts, size_t labels_n)
+{
+	int r = keep(
+		&d->ids_before, parts->ids.bytes, parts->n_ids == 1 ? (size_t)parts->ids.value : 0);
+
+	if (r < 0 || parts->same)
+		return r;
+	return keep(&d->labels_before, parts->labels, parts->mixed ? 0 : labels_n);
+}
+
 int decode_sample(struct decoder *d, const struct field *in)
 {
-	int64_t values[PROFILE_MAX_TYPES];
+	struct array before = d->stack_before;
 	struct message m = message_of(in);
-	uint32_t n_values = 0;
+	struct parts parts = { .n_values = 0 };
+	const uint8_t *begin = m.at;
 	struct field f;
-	int r;
+	uint32_t labels;
+	int r = 0;
 
+	d->stack_before = d->stack;
+	d->stack = before;
 	d->stack.n = d->label_set.n = 0;
-	while ((r = next_field(&m, &f)) > 0) {
+	for (; !parts.same && (r = next_field(&m, &f)) > 0; begin = m.at) {
 		if (f.number > 3)
 			continue;
-		if (f.wire != WIRE_BYTES && (f.number == 3 || !is_varint(&f)))
-			return decoder_damaged(d);
-		if (f.number == 1)
-			r = is_varint(&f) ? add_frame(d, f.value) : decode_frames(d, &f);
-		else if (f.number == 2)
-			r = decode_values(d, &f, values, &n_values);
-		else
-			r = decode_label(d, &f);
+		r = decode_part(d, &parts, &f, begin, (size_t)(m.end - begin));
 		if (r < 0)
 			return r;
 	}
-	return r < 0 ? decoder_damaged(d) : add_sample(d, values, n_values);
+	if (r < 0)
+		return decoder_damaged(d);
+	labels = d->label_set_before;
+	if (!parts.same)
+		r = profile_intern_label_set(
+			d->profile, d->label_set.data, (uint32_t)d->label_set.n, &labels);
+	if (r >= 0)
+		r = keep_parts(d, &parts, parts.labels ? (size_t)(m.end - parts.labels) : 0);
+	if (r < 0)
+		return r;
+	if (parts.labels)
+		d->label_set_before = labels;
+	return add_sample(d, parts.values, parts.n_values, labels);
 }

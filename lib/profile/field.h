@@ -29,6 +29,13 @@ static inline bool varint(struct message *m, uint64_t *ret)
 		*ret = *m->at++;
 		return true;
 	}
+	if (m->end - m->at >= 3 && !(m->at[1] & m->at[2] & 0x80)) {
+		bool two = m->at[1] < 0x80;
+		*ret = (uint64_t)(m->at[0] & 0x7f) | (uint64_t)(m->at[1] & 0x7f) << 7 |
+		       (two ? 0 : (uint64_t)m->at[2] << 14);
+		m->at += two ? 2 : 3;
+		return true;
+	}
 	for (unsigned shift = 0; shift < 70 && m->at < m->end; shift += 7) {
 		uint8_t b = *m->at++;
 		/* The tenth byte has one bit that counts. */

@@ -178,9 +178,15 @@ static void index_free(struct profile_index *x)
 }
 DEFINE_CLEANUP(struct profile_index *, index_free)
 
-void profile_index_drop(struct profile *p)
+void index_drop(struct profile *p)
 {
 	index_free(TAKE_PTR(p->index));
+}
+
+void profile_index_drop(struct profile *p)
+{
+	index_drop(p);
+	profile_lay_out(p);
 }
 
 static int index_learn(struct profile_index *x, const struct profile *p)
@@ -223,6 +229,7 @@ int index_ensure(struct profile *p)
 {
 	if (p->index)
 		return 0;
+	profile_lay_out(p);
 	CLEANUP(index_freep) struct profile_index *x = calloc(1, sizeof(*x));
 	if (!x)
 		return -ENOMEM;

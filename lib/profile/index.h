@@ -40,8 +40,9 @@ uint64_t hash_sample(const struct sample_key *k);
 int interner_add(struct interner *in, uint64_t hash, const void *key, bool unique);
 /* Makes the index where there is none. 0, -ENOMEM. */
 int index_ensure(struct profile *p);
-/* The same, and samples are in it from now on. */
+/* index_ensure(), and samples are in it from now on. */
 int index_samples(struct profile *p);
+void index_drop(struct profile *p);
 uint64_t profile_index_bytes(const struct profile_index *x);
 
 #endif

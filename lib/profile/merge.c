@@ -9,6 +9,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "profile/build.h"
+#include "profile/index.h"
 
 #define MAPPING_ROUNDING 4096U
 
@@ -400,7 +401,7 @@ void profile_drop_zeros(struct profile *p)
 {
 	size_t n = 0;
 
-	profile_index_drop(p);
+	index_drop(p);
 	for (size_t i = 0; i < profile_n_samples(p); i++) {
 		if (is_zero(profile_values(p, i), p->n_types))
 			continue;
@@ -463,7 +464,7 @@ int profile_unify_mappings(struct profile *p)
 	index_mappings(&t, p);
 	if (r < 0 || !twins)
 		return r;
-	profile_index_drop(p);
+	index_drop(p);
 	seen = calloc(p->locations.n + 1, 1);
 	r = seen ? first_mapping(&t, p, 0, &first) : -ENOMEM;
 	for (size_t i = 0; i < profile_n_samples(p) && r >= 0; i++)

@@ -12,7 +12,8 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/limits.h"
-#include "profile/build.h"
+#include "profile/index.h"
+#include "profile/packed.h"
 #include "profile/profile.h"
 
 /* Indices are 32-bit and UINT32_MAX means none. */
@@ -54,7 +55,8 @@ struct profile *profile_free(struct profile *p)
 {
 	if (!p)
 		return NULL;
-	profile_index_drop(p);
+	index_drop(p);
+	p->packed = packed_free(p->packed);
 	array_deinit(&p->values);
 	array_deinit(&p->sample_labels);
 	array_deinit(&p->sample_stacks);

@@ -51,7 +51,11 @@ struct profile_label {
 
 /* Samples are columns: of sample i, locations[stack_of[i]] is the leaf. Equal stacks and equal
  * label sets are stored once: a stack id names a span of `stack_locations`, a label-set id a span
- * of `labels`; stack 0 is empty, label set 0 is empty. */
+ * of `labels`; stack 0 is empty, label set 0 is empty.
+ *
+ * The stacks of a large profile that was read stay packed: `stacks` has their number then, and
+ * profile_stack() unpacks. Who changes `stacks` or `stack_locations` in place calls
+ * profile_index_drop() (build.h) before, which lays them out; profile_add_* do by themselves. */
 struct profile_span {
 	uint64_t first;
 	uint32_t n;
@@ -77,6 +81,7 @@ struct profile {
 	struct array sample_labels;   /* uint32_t a sample */
 	struct array values;	      /* int64_t, n_types a sample */
 	struct profile_index *index;  /* what is interned already; private to build.c */
+	struct packed *packed; /* owned; where it is, stacks are here and not in the columns */
 };
 
 int profile_new(struct profile **ret);
@@ -90,10 +95,17 @@ static inline const char *profile_text(const struct profile *p, uint32_t string)
 	return strings_get(&p->strings, string, NULL);
 }
 
-/* Borrowed spans; NULL with *ret_n 0 for an empty one. The index must be in range. */
+/* Unpacks; of packed.h. */
+const uint32_t *packed_stack(struct packed *k, uint32_t stack, uint32_t *ret_n);
+
+/* Borrowed spans; NULL with *ret_n 0 for an empty one. The index must be in range. A stack is
+ * borrowed until the next is asked for: packed ones share memory, so that a profile is one thread's
+ * at a time. */
 static inline const uint32_t *profile_stack(
 	const struct profile *p, uint32_t stack, uint32_t *ret_n)
 {
+	if (p->packed)
+		return packed_stack(p->packed, stack, ret_n);
 	const struct profile_span *s = ARRAY_AT(&p->stacks, struct profile_span, stack);
 	*ret_n = s->n;
 	return s->n ? ARRAY_AT(&p->stack_locations, uint32_t, s->first) : NULL;

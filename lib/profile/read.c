@@ -13,12 +13,15 @@
 #include "profile/build.h"
 #include "profile/decode.h"
 #include "profile/field.h"
+#include "profile/index.h"
 #include "profile/pprof.h"
 
 /* One sample, location or string. A stack of a million frames needs 5 MB. */
 #define MAX_MESSAGE_BYTES (64 * MIB)
 /* How many fields between two looks at what the profile holds. */
 #define CHECK_FIELDS 4096U
+/* Stacks of more stay packed. */
+#define FEW_FRAMES (16 * MIB)
 
 enum top {
 	TOP_SAMPLE_TYPE = 1,
@@ -38,19 +41,25 @@ enum top {
 	TOP_DOC_URL,
 };
 
-static int decoder_init(struct decoder *d, struct error *error, uint64_t max_bytes)
+static int decoder_init(
+	struct decoder *d, struct error *error, uint64_t max_bytes, uint64_t few_frames)
 {
 	*d = (struct decoder){
 		.error = error,
 		.max_bytes = max_bytes,
+		.few_frames = few_frames,
 		.strings = ARRAY_INIT(uint32_t, LIMIT_PROFILE_STRINGS),
 		.stack = ARRAY_INIT(uint32_t, MAX_MESSAGE_BYTES),
 		.label_set = ARRAY_INIT(struct profile_label, MAX_MESSAGE_BYTES),
+		.stack_before = ARRAY_INIT(uint32_t, MAX_MESSAGE_BYTES),
+		.ids_before = ARRAY_INIT(uint8_t, MAX_MESSAGE_BYTES),
+		.labels_before = ARRAY_INIT(uint8_t, MAX_MESSAGE_BYTES),
 	};
 	idmap_init(&d->mappings);
 	idmap_init(&d->functions);
 	idmap_init(&d->locations);
-	return profile_new(&d->profile);
+	int r = packed_new(&d->stacks);
+	return r < 0 ? r : profile_new(&d->profile);
 }
 
 static void decoder_deinit(struct decoder *d)
@@ -58,9 +67,13 @@ static void decoder_deinit(struct decoder *d)
 	idmap_deinit(&d->locations);
 	idmap_deinit(&d->functions);
 	idmap_deinit(&d->mappings);
+	array_deinit(&d->labels_before);
+	array_deinit(&d->ids_before);
+	array_deinit(&d->stack_before);
 	array_deinit(&d->label_set);
 	array_deinit(&d->stack);
 	array_deinit(&d->strings);
+	(void)packed_free(d->stacks);
 	(void)source_free(d->source);
 	(void)profile_free(d->profile);
 }
@@ -189,7 +202,11 @@ static int decode_field(struct decoder *d)
 static int check_size(struct decoder *d)
 {
 	uint64_t n = profile_bytes(d->profile) + idmap_bytes(&d->mappings) +
-		     idmap_bytes(&d->functions) + idmap_bytes(&d->locations);
+		     idmap_bytes(&d->functions) + idmap_bytes(&d->locations) +
+		     packed_bytes(d->stacks);
+
+	/* Some views want them laid out. */
+	n += packed_frames(d->stacks) * sizeof(uint32_t);
 
 	if (n <= d->max_bytes)
 		return 0;
@@ -213,14 +230,15 @@ static int decode_all(struct decoder *d)
 		return r;
 	if (!source_offset(d->source))
 		return error_set(d->error, -EBADMSG, EXIT_CODE_FAILED, "the profile is empty");
-	return decoder_resolve(d);
+	r = packed_flush(d->stacks, &d->profile->sample_stacks);
+	return r < 0 ? r : decoder_resolve(d);
 }
 
-int pprof_decode_within(int fd, const void *data, size_t n, uint64_t max_bytes,
+static int decode(int fd, const void *data, size_t n, uint64_t max_bytes, uint64_t few_frames,
 	struct profile **ret, struct error *error)
 {
 	CLEANUP(decoder_deinit) struct decoder d;
-	int r = decoder_init(&d, error, max_bytes);
+	int r = decoder_init(&d, error, max_bytes, few_frames);
 
 	if (r >= 0)
 		r = source_new(&d.source, fd, data, n, max_bytes, error);
@@ -232,9 +250,20 @@ int pprof_decode_within(int fd, const void *data, size_t n, uint64_t max_bytes,
 		return error_set(error, r, EXIT_CODE_FAILED, "the profile has too many entries");
 	if (r < 0)
 		return r;
-	profile_index_drop(d.profile);
+	index_drop(d.profile);
 	*ret = TAKE_PTR(d.profile);
 	return 0;
+}
+
+int pprof_decode_within(int fd, const void *data, size_t n, uint64_t max_bytes,
+	struct profile **ret, struct error *error)
+{
+	return decode(fd, data, n, max_bytes, FEW_FRAMES, ret, error);
+}
+
+int pprof_decode_packed(const void *data, size_t n, struct profile **ret, struct error *error)
+{
+	return decode(-1, data, n, LIMIT_PROFILE_BYTES, 0, ret, error);
 }
 
 int pprof_read(int fd, struct profile **ret, struct error *error)

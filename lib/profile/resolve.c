@@ -72,8 +72,6 @@ static int resolve_tables(struct decoder *d)
 			l->mapping = idmap_index(&d->mappings, l->mapping);
 	ARRAY_EACH(&p->lines, struct profile_line, l)
 		l->function = idmap_index(&d->functions, l->function);
-	ARRAY_EACH(&p->stack_locations, uint32_t, l)
-		*l = idmap_index(&d->locations, *l);
 	return 0;
 }
 
@@ -104,5 +102,7 @@ int decoder_resolve(struct decoder *d)
 		r = resolve_header(d);
 	if (r >= 0)
 		r = resolve_tables(d);
-	return r;
+	if (r >= 0)
+		r = packed_finish(d->stacks, &d->locations.defined);
+	return r < 0 ? r : profile_take_packed(p, TAKE_PTR(d->stacks), d->few_frames);
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include "base/io.h"
 #include "profile/decode.h"
@@ -68,6 +69,24 @@ static void cut(struct profile *p)
 	free(text);
 }
 
+/* As a large profile would be kept: the same stacks, and it is shown as well. */
+static void keep_packed(const struct profile *p, const uint8_t *data, size_t n)
+{
+	struct profile *q = NULL;
+
+	if (pprof_decode_packed(data, n, &q, NULL) < 0 || q->stacks.n != p->stacks.n ||
+		profile_n_samples(q) != profile_n_samples(p))
+		abort();
+	for (uint32_t i = (uint32_t)p->stacks.n; i-- > 0;) {
+		uint32_t here, there;
+		const uint32_t *a = profile_stack(p, i, &here), *b = profile_stack(q, i, &there);
+		if (here != there || (here && memcmp(a, b, here * sizeof(*a)) != 0))
+			abort();
+	}
+	show(q);
+	profile_free(q);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct profile *p = NULL, *again = NULL;
@@ -75,6 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (pprof_decode_within(-1, data, n, MAX_BYTES, &p, NULL) < 0)
 		return 0;
 	show(p);
+	keep_packed(p, data, n);
 	_cleanup_close_ int fd = io_memfd("fuzz");
 	/* What was accepted is written so that it is accepted again, with every sample. */
 	if (fd < 0 || pprof_write(p, fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)

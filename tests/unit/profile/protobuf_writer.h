@@ -10,13 +10,13 @@
 #include "base/bytes.h"
 #include "profile/pprof.h"
 
-static void put_int(struct writer *w, unsigned field, uint64_t v)
+static inline void put_int(struct writer *w, unsigned field, uint64_t v)
 {
 	writer_uleb(w, field << 3);
 	writer_uleb(w, v);
 }
 
-static void put_bytes(struct writer *w, unsigned field, const void *p, size_t n)
+static inline void put_bytes(struct writer *w, unsigned field, const void *p, size_t n)
 {
 	writer_uleb(w, field << 3 | 2);
 	writer_uleb(w, n);
@@ -24,19 +24,19 @@ static void put_bytes(struct writer *w, unsigned field, const void *p, size_t n)
 		writer_put(w, p, n);
 }
 
-static void put_text(struct writer *w, const char *text)
+static inline void put_text(struct writer *w, const char *text)
 {
 	put_bytes(w, 6, text, strlen(text));
 }
 
 /* Appends m as field `field` of w and empties it. */
-static void put_message(struct writer *w, unsigned field, struct writer *m)
+static inline void put_message(struct writer *w, unsigned field, struct writer *m)
 {
 	put_bytes(w, field, m->data, m->n);
 	m->n = 0;
 }
 
-static void assert_bad(const struct writer *w, const char *says)
+static inline void assert_bad(const struct writer *w, const char *says)
 {
 	struct error e = ERROR_INIT;
 	struct profile *p = NULL;
@@ -49,7 +49,7 @@ static void assert_bad(const struct writer *w, const char *says)
 }
 
 /* One type "cpu", strings "", "cpu"; the samples' parts are the caller's. */
-static void put_base(struct writer *w)
+static inline void put_base(struct writer *w)
 {
 	struct writer m = WRITER_INIT(1 << 20);
 
@@ -60,7 +60,7 @@ static void put_base(struct writer *w)
 	writer_deinit(&m);
 }
 
-static void put_location(struct writer *w, uint64_t id)
+static inline void put_location(struct writer *w, uint64_t id)
 {
 	struct writer m = WRITER_INIT(1 << 20);
 
@@ -69,7 +69,7 @@ static void put_location(struct writer *w, uint64_t id)
 	writer_deinit(&m);
 }
 
-static void put_sample(struct writer *w, uint64_t location, uint64_t value)
+static inline void put_sample(struct writer *w, uint64_t location, uint64_t value)
 {
 	struct writer m = WRITER_INIT(1 << 20);
 
@@ -80,7 +80,7 @@ static void put_sample(struct writer *w, uint64_t location, uint64_t value)
 }
 
 /* Appends p[0..n) as a gzip member. */
-static void put_gzip(struct writer *w, const void *p, size_t n)
+static inline void put_gzip(struct writer *w, const void *p, size_t n)
 {
 	z_stream z = { 0 };
 	size_t room = n + n / 100 + 100;
