@@ -25,7 +25,7 @@ typedef unsigned long long __abi_u64;
 #include "bpf/drops.def"
 
 #define ABI_COMM	  16
-#define ABI_USER_FRAMES	  512
+#define ABI_USER_FRAMES	  1024
 #define ABI_KERNEL_FRAMES 127
 #define ABI_FRAMES	  (ABI_USER_FRAMES + 128)
 #define ABI_EVENT_SETS	  8

@@ -22,7 +22,7 @@
 #include "store.bpf.h"
 
 #define UNWIND_WINDOW	    1024
-#define UNWIND_FRAMES	    1024 /* power of two above ABI_FRAMES: an index is made safe by a mask */
+#define UNWIND_FRAMES	    2048 /* power of two above ABI_FRAMES: an index is made safe by a mask */
 #define UNWIND_PER_CALLBACK 4
 #define UNWIND_CACHE	    4096
 #define UNWIND_PAGE	    4096

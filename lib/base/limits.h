@@ -42,7 +42,7 @@
 #define LIMIT_ENCODE_DEADLINE_MS 120000U
 
 /* collection */
-#define LIMIT_STACK_FRAMES 640U /* 512 user + 127 kernel, rounded */
+#define LIMIT_STACK_FRAMES 1152U /* 1024 user + 127 kernel, rounded */
 #define LIMIT_SLOT_NS	   1000000000ULL
 
 /* the socket */

@@ -148,7 +148,7 @@ def test_vfork(bench):
         check(count(with_comm(profile, comm)) > 0, f"no sample of {comm}")
 
 
-def test_depth_of_300_and_beyond_512(bench):
+def test_depth_of_300_and_beyond_1024(bench):
     daemon = bench.daemon()
     for depth in (300, 2000):
         path = bench.path(f"{depth}.pb.gz")
@@ -157,11 +157,11 @@ def test_depth_of_300_and_beyond_512(bench):
         deepest = max(sum(not f.startswith("[kernel") for f in s[3]) for s in bench.profile(path).samples)
         cut = {s[2].get("truncated") for s in bench.profile(path).samples}
         print(f"    depth {depth}: {deepest} frames, truncated {cut}")
-        if depth < 512:
+        if depth < 1024:
             check(depth <= deepest <= depth + 12, f"{deepest} frames")
             check("depth" not in cut, "marked as too deep")
         else:
-            check_equal(deepest, 512, "frames")
+            check_equal(deepest, 1024, "frames")
             check("depth" in cut, "not marked as too deep")
 
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frame pointer stacks of real processes: depth, the cut at 512, and who owns the sample. */
+/* Frame pointer stacks of real processes: depth, the cut at 1024, and who owns the sample. */
 #include "fixture.h"
 
 #include <grp.h>
@@ -70,10 +70,10 @@ static void a_recursion_of_300_is_seen_with_every_frame(void **state)
 	assert_true(seen.n_frames > 301 && seen.n_frames < 340);
 }
 
-static void a_stack_deeper_than_512_keeps_its_leaf_side_and_says_so(void **state)
+static void a_stack_deeper_than_1024_keeps_its_leaf_side_and_says_so(void **state)
 {
 	(void)state;
-	sample_child(child_deep(700));
+	sample_child(child_deep(1500));
 	assert_int_equal(seen.n_frames, ABI_USER_FRAMES);
 	assert_int_equal(seen.pids[0].last_reason, TRUNCATE_DEPTH);
 	assert_true(recursion_seen() >= ABI_USER_FRAMES - 2);
@@ -129,7 +129,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_recursion_of_300_is_seen_with_every_frame),
-		cmocka_unit_test(a_stack_deeper_than_512_keeps_its_leaf_side_and_says_so),
+		cmocka_unit_test(a_stack_deeper_than_1024_keeps_its_leaf_side_and_says_so),
 		cmocka_unit_test(the_owner_is_the_user_that_every_credential_names),
 		cmocka_unit_test(a_process_that_is_not_dumpable_belongs_to_nobody),
 		cmocka_unit_test(a_process_with_capabilities_belongs_to_nobody),
