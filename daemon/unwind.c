@@ -13,9 +13,8 @@
 #include <string.h>
 
 #define TURN_NS		(1 * NS_PER_MS)
-#define ENDED_KEEP_NS	(1 * NS_PER_SEC) /* what still runs in its exit */
-#define SEEN_SLOTS	1024U		 /* power of two */
-#define MAX_WAITERS	64U
+#define ENDED_KEEP_NS	(1 * NS_PER_SEC)  /* what still runs in its exit */
+#define SEEN_SLOTS	1024U		  /* power of two */
 #define QUIET_NS	(10 * NS_PER_SEC) /* not sampled for so long: can do without a list */
 #define MAINTAIN_A_TURN 512U
 
@@ -28,16 +27,6 @@ struct record {
 	struct array held;    /* uint32_t: of these, whose table the list names */
 };
 
-struct waiter {
-	struct waiter *next;
-	struct unwind *unwind;
-	uint32_t *processes; /* owned */
-	size_t n;	     /* not yet ready, or not yet looked at */
-	sd_event_source *timer;
-	unwind_done_fn done;
-	void *userdata;
-};
-
 struct unwind {
 	struct profd *profd;
 	struct unwind_tables *tables;
@@ -48,8 +37,7 @@ struct unwind {
 	struct array dirty; /* uint32_t: places, from next_dirty on */
 	size_t next_dirty;
 	struct kernel_mapping *list; /* LIMIT_MAPPINGS of them; owned */
-	struct waiter *waiters;	     /* owned */
-	unsigned n_waiters;
+	struct unwind_waits *waits;  /* owned */
 	uint32_t next_maintained;
 	struct {
 		uint32_t tgid;
@@ -324,8 +312,9 @@ static bool make_room(void *userdata)
 
 /* ---- waiting ---- */
 
-static bool is_ready(const struct unwind *u, uint32_t id)
+static bool is_ready(void *userdata, uint32_t id)
 {
+	const struct unwind *u = userdata;
 	const struct process *process = process_table_get(u->profd->processes, id);
 	const struct record *r = process ? find(u, process->pid) : NULL;
 
@@ -340,78 +329,16 @@ static bool is_ready(const struct unwind *u, uint32_t id)
 	return true;
 }
 
-static void waiter_finish(struct waiter *w)
-{
-	struct unwind *u = w->unwind;
-
-	for (struct waiter **at = &u->waiters; *at; at = &(*at)->next) {
-		if (*at == w) {
-			*at = w->next;
-			break;
-		}
-	}
-	u->n_waiters--;
-	sd_event_source_disable_unref(w->timer);
-	w->done(w->userdata, false);
-	free(w->processes);
-	free(w);
-}
-
-static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	(void)source;
-	(void)usec;
-	waiter_finish(userdata);
-	return 0;
-}
-
-static bool waiter_is_ready(struct waiter *w)
-{
-	while (w->n > 0 && is_ready(w->unwind, w->processes[w->n - 1]))
-		w->n--;
-	return w->n == 0;
-}
-
-static void check_waiters(struct unwind *u)
-{
-	struct waiter *next;
-
-	for (struct waiter *w = u->waiters; w; w = next) {
-		next = w->next;
-		if (waiter_is_ready(w)) {
-			waiter_finish(w);
-			/* What it called may have changed the list. */
-			next = u->waiters;
-		}
-	}
-}
-
 void unwind_wait(struct unwind *u, uint32_t *processes, size_t n, uint64_t timeout_ns,
 	unwind_done_fn done, void *userdata)
 {
-	struct waiter *w = u->n_waiters < MAX_WAITERS ? calloc(1, sizeof(*w)) : NULL;
-
-	if (!w || sd_event_add_time_relative(u->profd->event, &w->timer, CLOCK_MONOTONIC,
-			  timeout_ns / NS_PER_US, NS_PER_MS / NS_PER_US, on_timeout, w) < 0) {
-		free(w);
-		free(processes);
-		done(userdata, false);
-		return;
-	}
-	w->unwind = u;
-	w->processes = processes;
-	w->n = n;
-	w->done = done;
-	w->userdata = userdata;
-	w->next = u->waiters;
-	u->waiters = w;
-	u->n_waiters++;
 	for (size_t i = 0; i < n; i++) {
 		struct process *process = process_table_get(u->profd->processes, processes[i]);
 		if (process)
 			want(u, process, false);
 	}
-	wake(u);
+	if (unwind_waits_add(u->waits, processes, n, timeout_ns, done, userdata))
+		wake(u);
 }
 
 /* ---- turns ---- */
@@ -425,7 +352,7 @@ static int on_turn(sd_event_source *source, void *userdata)
 	/* Lists first: they are short, and what they ask for is wanted most. */
 	publish_dirty(u, now_ns + TURN_NS / 2);
 	uint64_t more_ns = unwind_tables_work(u->tables, deadline_ns);
-	check_waiters(u);
+	unwind_waits_check(u->waits);
 	u->stats.max_turn_ns = MAX(u->stats.max_turn_ns, clock_monotonic_ns() - now_ns);
 	if (u->next_dirty < u->dirty.n || more_ns == 0)
 		wake(u);
@@ -477,7 +404,7 @@ void unwind_maintain(struct unwind *u)
 	/* Who had no place, or was not known yet, gets another chance. */
 	memset(u->seen, 0, sizeof(u->seen));
 	unwind_tables_trim(u->tables);
-	if (u->waiters)
+	if (unwind_waits_any(u->waits))
 		wake(u);
 }
 
@@ -499,7 +426,7 @@ int unwind_new(struct unwind **ret, struct profd *p)
 	u->dirty = (struct array)ARRAY_INIT(uint32_t, 2 * LIMIT_PROCESSES);
 	table_init(&u->by_pid, LIMIT_PROCESSES, hash_of, same_pid, u);
 	u->list = calloc(LIMIT_MAPPINGS, sizeof(*u->list));
-	int r = u->list ? 0 : -ENOMEM;
+	int r = u->list ? unwind_waits_new(&u->waits, p->event, is_ready, u) : -ENOMEM;
 	if (r >= 0)
 		r = sd_event_add_defer(p->event, &u->turn, on_turn, u);
 	if (r >= 0)
@@ -534,14 +461,7 @@ struct unwind *unwind_free(struct unwind *u)
 {
 	if (!u)
 		return NULL;
-	while (u->waiters) {
-		struct waiter *w = u->waiters;
-		u->waiters = w->next;
-		w->done(w->userdata, true);
-		sd_event_source_disable_unref(w->timer);
-		free(w->processes);
-		free(w);
-	}
+	unwind_waits_free(u->waits);
 	unwind_tables_free(u->tables);
 	sd_event_source_disable_unref(u->turn);
 	sd_event_source_disable_unref(u->later);

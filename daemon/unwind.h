@@ -9,6 +9,7 @@
 #define PROFD_UNWIND_H
 
 #include "unwind_tables.h"
+#include "unwind_wait.h"
 
 struct unwind;
 
@@ -29,7 +30,6 @@ bool unwind_forget_module(struct unwind *u, uint32_t module);
  * malloc'ed) has its list and tables, has ended, or after timeout_ns; from the
  * loop, or before this returns. cancelled: the daemon goes; there is nothing
  * left to be done but to free userdata. */
-typedef void (*unwind_done_fn)(void *userdata, bool cancelled);
 void unwind_wait(struct unwind *u, uint32_t *processes, size_t n, uint64_t timeout_ns,
 	unwind_done_fn done, void *userdata);
 
