@@ -156,8 +156,11 @@ _Static_assert(sizeof(struct control) == 7 * 8 + 8 * 8 + 64 * 104, "control is p
 /* The store: one range of bytes, offsets are u32 of it. Offset 0 is no place; the rules (struct
  * unwind_rule_entry, by id) are at STORE_RULES; everything else is where a list or a table says. */
 #define STORE_RULES 4096U
-#define STORE_IDS   65536U
-#define STORE_FIRST (STORE_RULES + STORE_IDS * 8U) /* behind the rules */
+/* A u64 in front of the rules, which the daemon changes before the place of a table becomes free
+ * for another: what programs remember by the place of a table is void with it. */
+#define STORE_GENERATION (STORE_RULES - 8)
+#define STORE_IDS	 65536U
+#define STORE_FIRST	 (STORE_RULES + STORE_IDS * 8U) /* behind the rules */
 
 /* A process's executable mappings in the store: the head, then n entries sorted by start. */
 struct store_list {

@@ -15,11 +15,6 @@
 #include <bpf/bpf_helpers.h>
 #include "bpf/abi.h"
 
-/* A u64 in front of the rules, which the daemon changes before the place of a table becomes free
- * for another (daemon/kernel/tables.c): what is remembered by the place of a table is void with it.
- */
-#define STORE_GENERATION (STORE_RULES - 8)
-
 const volatile bool store_is_arena = false;
 const volatile __u32 store_bytes = 4096; /* of the array: a power of two */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The lists of mappings that the programs know processes by. A list never changes: another one
- * takes its place, with a key of its own, which is also what tells rules in the programs' caches
- * apart. Children hold their parent's list until they have their own (follow.bpf.c), so the key in
- * the store is cleared before the bytes become something else.
+ * takes its place, with a key of its own, which is also what tells ranges that the programs
+ * remember apart. Children hold their parent's list until they have their own (follow.bpf.c), so
+ * the key in the store is cleared before the bytes become something else.
  */
 #include "kernel/internal.h"
 

@@ -19,8 +19,7 @@
 #define PIECE	   2048U /* words between two looks at the clock */
 #define RULES_MAX  STORE_IDS
 #define GRACE_NS   (100 * NS_PER_MS)
-#define TABLE_FREE UINT32_MAX	     /* end of the list of free places */
-#define GENERATION (STORE_RULES - 8) /* STORE_GENERATION of bpf/store.bpf.h */
+#define TABLE_FREE UINT32_MAX /* end of the list of free places */
 
 struct loaded_table {
 	struct room *room;	       /* owned; NULL: a free place */
@@ -81,7 +80,7 @@ static bool grace_passed(struct kernel *k)
 /* Programs forget what they remember of tables: pairs with unwind_find_list(). */
 static void generation_end(struct store *s)
 {
-	uint64_t *generation = (void *)(s->bytes + GENERATION);
+	uint64_t *generation = (void *)(s->bytes + STORE_GENERATION);
 
 	__atomic_store_n(generation, *generation + 1, __ATOMIC_RELEASE);
 }
