@@ -165,7 +165,7 @@ static int append(struct packed *k, const uint32_t *slots, uint32_t n, uint32_t 
 
 static int intern(struct packed *k, const struct waiting *w, uint32_t *ret)
 {
-	const uint32_t *slots = ARRAY_AT(&k->slots, uint32_t, w->first);
+	const uint32_t *slots = w->n ? ARRAY_AT(&k->slots, uint32_t, w->first) : NULL;
 	uint32_t id, shared = w->n ? shared_with_last(k, slots, w->n) : 0;
 
 	if (!w->n || (shared == w->n && shared == k->last.n)) {
