@@ -73,11 +73,13 @@ static struct waiter *waiter_free(struct waiter *w)
 	return NULL;
 }
 
-static void waiters_free(struct waiter *w)
+/* Each is owed its answer: whoever has given up meanwhile goes away with the last one. */
+static void waiters_cancel(struct waiter *w)
 {
 	while (w) {
 		struct waiter *next = w->next;
 
+		w->done(w->userdata, -ECANCELED);
 		waiter_free(w);
 		w = next;
 	}
@@ -88,8 +90,8 @@ static struct symbols *symbols_free(struct symbols *m)
 	if (!m)
 		return NULL;
 	symbol_job_abandon(m->job);
-	waiters_free(m->flight);
-	waiters_free(m->queue);
+	waiters_cancel(m->flight);
+	waiters_cancel(m->queue);
 	cache_module_deinit(&m->cache);
 	free(m->identity);
 	free(m);
@@ -142,8 +144,8 @@ int symbolizer_new(struct symbolizer **ret, sd_event *event, struct target_io *i
 	return 0;
 }
 
-/* Waiters that are left are not called: their owner goes away too. Jobs end in the callbacks they
- * wait for: those of workers within workers_deinit(), those of target_io with it. */
+/* Jobs end in the callbacks they wait for: those of workers within workers_deinit(), those of
+ * target_io with it. */
 struct symbolizer *symbolizer_free(struct symbolizer *s)
 {
 	if (!s)
@@ -151,7 +153,7 @@ struct symbolizer *symbolizer_free(struct symbolizer *s)
 	for (uint32_t i = 0; i < s->symbols.n; i++)
 		symbols_free(get(s, i));
 	workers_deinit(&s->workers);
-	waiters_free(s->finished);
+	waiters_cancel(s->finished);
 	array_deinit(&s->symbols);
 	array_deinit(&s->cache.lines);
 	sd_event_source_disable_unref(s->deferred);

@@ -64,6 +64,7 @@ struct symbolizer;
  */
 int symbolizer_new(struct symbolizer **ret, sd_event *event, struct target_io *io,
 	struct module_table *modules, struct strings *strings, unsigned max_workers);
+/* Calls done() of all that is asked for with -ECANCELED; nothing may be asked from there. */
 struct symbolizer *symbolizer_free(struct symbolizer *s);
 size_t symbolizer_bytes(const struct symbolizer *s);
 void symbolizer_get_stats(struct symbolizer *s, struct helper_stats *ret);

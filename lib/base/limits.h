@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every cap of the two programs, in one place. A limit protects either against a hostile target
- * (files, maps, names), a hostile peer (messages, connections) or against our own growth.
+ * Every cap of the two programs but those of `profctl serve` (client/http/limits.h). A limit
+ * protects either against a hostile target (files, maps, names), a hostile peer (messages,
+ * connections) or against our own growth.
  */
 #ifndef PROFD_BASE_LIMITS_H
 #define PROFD_BASE_LIMITS_H

@@ -374,10 +374,12 @@ static inline void fake_start(struct fake *f)
 	char byte;
 
 	assert_int_equal(pipe(ends), 0);
-	f->process = fork();
-	assert_true(f->process >= 0);
-	if (f->process == 0)
+	/* The struct is shared with it. */
+	pid_t process = fork();
+	assert_true(process >= 0);
+	if (process == 0)
 		fake_main(f, f->socket, ends[1]);
+	f->process = process;
 	close(ends[1]);
 	assert_int_equal(read(ends[0], &byte, 1), 1);
 	close(ends[0]);

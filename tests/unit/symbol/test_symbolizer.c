@@ -245,18 +245,31 @@ static void perf_map_is_read_again_when_it_changes(void **state)
 	assert_int_equal(symbolizer_module(w->symbolizer, m->id)->error, 0);
 }
 
-static void freeing_with_jobs_under_way_calls_nobody(void **state)
+static void on_cancelled(void *userdata, int error)
+{
+	unsigned *n = userdata;
+
+	assert_int_equal(error, -ECANCELED);
+	(*n)++;
+}
+
+static void freeing_with_jobs_under_way_cancels_each_once(void **state)
 {
 	struct world *w = *state;
 	struct module *m = module_table_pseudo(w->rooms.modules, MODULE_KERNEL);
 	struct module *file;
 	uint64_t offset = 1;
+	unsigned n = 0;
 
 	write_source("late", "no ELF\n");
 	file = rooms_file(&w->rooms, "late");
-	/* on_done() would count below zero. */
-	assert_int_equal(symbolizer_resolve(w->symbolizer, m->id, &offset, 1, on_done, NULL), 0);
-	assert_int_equal(symbolizer_resolve(w->symbolizer, file->id, &offset, 1, on_done, NULL), 0);
+	assert_int_equal(symbolizer_resolve(w->symbolizer, m->id, &offset, 1, on_cancelled, &n), 0);
+	assert_int_equal(
+		symbolizer_resolve(w->symbolizer, file->id, &offset, 1, on_cancelled, &n), 0);
+	assert_int_equal(
+		symbolizer_resolve(w->symbolizer, file->id, &offset, 1, on_cancelled, &n), 0);
+	w->symbolizer = symbolizer_free(w->symbolizer);
+	assert_int_equal(n, 3);
 }
 
 static void perf_map_of_an_ended_process_is_the_one_that_was_held(void **state)
@@ -420,7 +433,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(
 			debug_file_beside_the_program_is_used, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-			freeing_with_jobs_under_way_calls_nobody, set_up, tear_down),
+			freeing_with_jobs_under_way_cancels_each_once, set_up, tear_down),
 	};
 
 	rooms_main(argc, argv, serve_or_die);
