@@ -52,7 +52,45 @@ static int add_edge(struct edges *es, const struct edge *new)
 	return 0;
 }
 
-static int count_stack(struct edges *es, uint32_t stack, int64_t weight, bool inlined_only)
+/* A location that no edge ends in, as far as stacks only pass through it. */
+struct passing {
+	uint32_t parent; /* of what it calls; NO_NODE: none of its nodes is kept */
+	bool is_plain;
+	bool residual; /* between that parent and what it calls */
+};
+
+static struct passing passing_of(const struct graph *g, uint32_t location)
+{
+	struct passing p = { .parent = NO_NODE, .is_plain = true };
+	uint32_t n;
+	const uint32_t *nodes = graph_nodes_of(g, location, &n);
+
+	while (n-- > 0) {
+		const struct graph_node *node = ARRAY_AT(&g->nodes, struct graph_node, nodes[n]);
+
+		p.residual = node->dropped;
+		if (node->dropped)
+			continue;
+		p.parent = nodes[n];
+		p.is_plain = p.is_plain && !node->in_inlined_place;
+	}
+	return p;
+}
+
+/* NULL: no memory. */
+static struct passing *passing_new(const struct graph *g)
+{
+	size_t n = g->nodes_at.n ? g->nodes_at.n - 1 : 0;
+	struct passing *all = malloc((n + 1) * sizeof(*all));
+
+	for (size_t i = 0; all && i < n; i++)
+		all[i] = passing_of(g, (uint32_t)i);
+	return all;
+}
+
+/* passing: by location; NULL: edges to all nodes are counted. */
+static int count_stack(
+	struct edges *es, uint32_t stack, int64_t weight, const struct passing *passing)
 {
 	const struct graph *g = es->graph;
 	uint32_t n, n_nodes, parent = NO_NODE;
@@ -61,6 +99,12 @@ static int count_stack(struct edges *es, uint32_t stack, int64_t weight, bool in
 	bool residual = false;
 
 	for (uint32_t i = n; i-- > leaf;) {
+		const struct passing *p = passing ? &passing[locations[i]] : NULL;
+		if (p && p->is_plain) {
+			residual = p->residual || (p->parent == NO_NODE && residual);
+			parent = p->parent == NO_NODE ? parent : p->parent;
+			continue;
+		}
 		const uint32_t *nodes = graph_nodes_of(g, locations[i], &n_nodes);
 		for (uint32_t k = n_nodes; k-- > 0;) {
 			const struct graph_node *node =
@@ -70,7 +114,7 @@ static int count_stack(struct edges *es, uint32_t stack, int64_t weight, bool in
 				continue;
 			}
 			if (parent != NO_NODE && parent != nodes[k] &&
-				(node->in_inlined_place || !inlined_only)) {
+				(node->in_inlined_place || !passing)) {
 				struct edge e = { .from = parent,
 					.to = nodes[k],
 					.seen = stack + 1,
@@ -90,6 +134,7 @@ static int count_stack(struct edges *es, uint32_t stack, int64_t weight, bool in
 
 int edges_init(struct edges *es, const struct graph *g, bool inlined_only)
 {
+	_cleanup_free_ struct passing *passing = NULL;
 	bool any = !inlined_only;
 	int r = 0;
 
@@ -105,9 +150,13 @@ int edges_init(struct edges *es, const struct graph *g, bool inlined_only)
 	ARRAY_EACH(&g->nodes, struct graph_node, n) {
 		any = any || n->in_inlined_place;
 	}
+	if (any && inlined_only) {
+		passing = passing_new(g);
+		r = passing ? 0 : -ENOMEM;
+	}
 	for (size_t i = 0; any && i < g->profile->stacks.n && r >= 0; i++) {
 		int64_t weight = *ARRAY_AT(&g->weights, int64_t, i);
-		r = weight ? count_stack(es, (uint32_t)i, weight, inlined_only) : 0;
+		r = weight ? count_stack(es, (uint32_t)i, weight, passing) : 0;
 	}
 	if (r < 0)
 		edges_deinit(es);
