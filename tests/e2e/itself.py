@@ -15,8 +15,11 @@ def bpf_ids(kind, pid):
     """Ids of the BPF programs, maps or links that a process has open."""
     out = set()
     for fd in os.listdir(f"/proc/{pid}/fdinfo"):
-        with open(f"/proc/{pid}/fdinfo/{fd}") as f:
-            out |= {int(line.split()[1]) for line in f if line.startswith(kind + "_id:")}
+        try:
+            with open(f"/proc/{pid}/fdinfo/{fd}") as f:
+                out |= {int(line.split()[1]) for line in f if line.startswith(kind + "_id:")}
+        except FileNotFoundError:
+            pass  # a file of a target, closed meanwhile
     return out
 
 
