@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profctl serve: /debug/pprof/ of every process that its user may see, and pages to look at. */
-#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include "client/commands.h"
 #include "client/interrupt.h"
-#include "client/options.h"
+#include "client/option_binding.h"
 #include "client/remote.h"
 #include "http/listen.h"
 #include "http/server.h"
@@ -20,22 +19,13 @@ struct serve_options {
 
 static int parse(struct serve_options *o, int argc, char **argv, struct error *error)
 {
-	struct options options = OPTIONS_INIT(running_verb("serve"), argc, argv);
-	int id;
+	const struct option_binding bindings[] = {
+		{ OPTION_LISTEN, .word = &o->listen },
+		{ OPTION_SOCKET, .word = &o->socket },
+		{ OPTION_END },
+	};
 
-	while ((id = options_next(&options, error)) != OPTION_END) {
-		if (id < 0)
-			return id;
-		if (id == OPTION_OPERAND)
-			return unexpected_operand(options.verb, options.value, error);
-		if (id == OPTION_LISTEN)
-			o->listen = options.value;
-		else if (id == OPTION_SOCKET)
-			o->socket = options.value;
-		else
-			assert(false); /* what is in the table is understood */
-	}
-	return 0;
+	return option_bindings_parse(bindings, "serve", argc, argv, error);
 }
 
 /* A daemon that comes later is found then; that there is none is said at once. */

@@ -113,16 +113,22 @@ def test_each_sample_with_its_stack(bench):
     check_sums(bench, daemon)
 
 
-def test_it_waits_no_longer_than_it_must(bench):
-    """A dump of a program that is known already comes at once, also while others wait for their tables."""
+def test_a_dump_while_others_wait(bench):
+    """What is known already is in each dump, also while samples of a storm of children wait for their tables."""
     daemon = bench.daemon()
     child = lib.burner(bench)
-    bench.ok(daemon, "attach", "-F", FREQ, "--pid", child.pid)
+    bench.ok(daemon, "attach", "--all", "-F", FREQ)
     time.sleep(1)
     storm = bench.start(bench.workload("forkstorm"), "200", "4", stdout=subprocess.DEVNULL)
+    path, before = bench.path("now.pb.gz"), 0
     for _ in range(5):
-        bench.ok(daemon, "dump", "--pid", child.pid, "-o", bench.path("now.pb.gz"))
+        bench.ok(daemon, "dump", "--pid", child.pid, "-o", path)
+        mine = of_pid(bench.profile(path), child.pid)
+        n = sum(s[0][0] for s in mine if "short_work" in s[1])
+        check(n > before, f"{n} samples of the burner, {before} in the dump before")
+        before = n
     check_equal(storm.wait(60), 0, "the storm's exit code")
+    check_sums(bench, daemon)
 
 
 if __name__ == "__main__":

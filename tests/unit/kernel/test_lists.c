@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the programs know of processes: published, replaced, inherited, dropped; and the room. */
+#include "child_down.h"
 #include "tables.h"
 
 #include <sys/syscall.h>
 #include "kernel/internal.h"
 
-#define PLAIN                                                                  \
-	__attribute__((noinline, noclone, no_sanitize("address", "undefined"), \
-		optimize("O2", "omit-frame-pointer", "no-optimize-sibling-calls")))
-
 static struct {
 	uint32_t pid;
 	uint64_t samples, complete, reasons[TRUNCATE_COUNT];
 } watched;
-static volatile uint64_t sink;
 
 static void on_sample(void *userdata, const struct sample_record *r)
 {
@@ -40,46 +36,6 @@ static struct kernel *kernel_with(enum kernel_store store)
 	if (kernel_new(&k, NULL, &options, &callbacks, &error) < 0)
 		fail_msg("%s", error.text);
 	return k;
-}
-
-static int told_when_down = -1; /* a byte is written here at the bottom */
-
-/* Deep enough that no frame pointer gets through by chance. */
-PLAIN static uint64_t down(unsigned n)
-{
-	uint64_t r;
-
-	if (n == 0) {
-		if (told_when_down >= 0 && write(told_when_down, "x", 1) != 1)
-			_exit(1);
-		while (spinning)
-			sink = sink * 3 + 1;
-		return 1;
-	}
-	r = down(n - 1);
-	return r * n + sink;
-}
-
-/* On its way there the frame pointers of this test itself may do. */
-static pid_t child_without_frame_pointers(void)
-{
-	int ends[2];
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe(ends), 0);
-	pid = fork();
-	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		told_when_down = ends[1];
-		sink += down(20);
-		_exit(0);
-	}
-	assert_true(pid > 0);
-	close(ends[1]);
-	assert_int_equal(read(ends[0], &byte, 1), 1);
-	close(ends[0]);
-	return pid;
 }
 
 static void watch(struct kernel *k, pid_t pid, uint64_t samples)
@@ -130,7 +86,7 @@ static void check_lists(enum kernel_store store)
 	struct test_tables tables = { .k = k };
 	struct kernel_tables_stats empty, full;
 	struct kernel_set_info info;
-	pid_t pid = child_without_frame_pointers();
+	pid_t pid = child_down();
 
 	kernel_tables_get_stats(k, &empty);
 	sample(k, pid);
@@ -223,7 +179,7 @@ static void rules_are_not_those_of_a_table_that_was_at_the_same_place(void **sta
 {
 	struct kernel *k = kernel_with(KERNEL_STORE_AUTO);
 	struct kernel_tables_stats empty;
-	pid_t pid = child_without_frame_pointers();
+	pid_t pid = child_down();
 	uint32_t table, index;
 
 	(void)state;
@@ -251,7 +207,7 @@ static void a_list_is_that_of_one_process_not_of_its_number(void **state)
 {
 	struct kernel *k = kernel_with(KERNEL_STORE_AUTO);
 	struct test_tables tables = { .k = k };
-	pid_t pid = child_without_frame_pointers();
+	pid_t pid = child_down();
 
 	(void)state;
 	sample(k, pid);
@@ -285,7 +241,7 @@ static pid_t parent_of(int go[2], int told[2], const char *exec)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (exec)
 			(void)execl(exec, exec, "-c", "while :; do :; done", NULL);
-		sink += down(20);
+		down_sink += down(DOWN_LEVELS);
 		_exit(0);
 	}
 	if (write(told[1], &child, sizeof(child)) != (ssize_t)sizeof(child))

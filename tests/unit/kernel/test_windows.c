@@ -1,33 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which samples come with their registers and stack, and that these are what the child has. */
+#include "child_down.h"
 #include "tables.h"
-
-#define DEPTH 20
-#define PLAIN                                                                  \
-	__attribute__((noinline, noclone, no_sanitize("address", "undefined"), \
-		optimize("O2", "omit-frame-pointer", "no-optimize-sibling-calls")))
 
 static struct {
 	uint32_t pid;
 	uint64_t samples, windows, sound;
 } watched;
-static volatile uint64_t sink;
-static int told_when_down;
-
-PLAIN static uint64_t down(unsigned n)
-{
-	uint64_t r;
-
-	if (n == 0) {
-		if (write(told_when_down, "x", 1) != 1)
-			_exit(1);
-		while (spinning)
-			sink = sink * 3 + 1;
-		return 1;
-	}
-	r = down(n - 1);
-	return r * n + sink;
-}
 
 static bool in_down(uint64_t address)
 {
@@ -42,7 +21,7 @@ static bool is_sound(const struct stack_window *w)
 
 	for (uint32_t i = 0; i < w->bytes / 8; i++)
 		levels += in_down(words[i]);
-	return in_down(w->ip) && w->start == (w->sp & ~7ULL) && levels >= DEPTH;
+	return in_down(w->ip) && w->start == (w->sp & ~7ULL) && levels >= DOWN_LEVELS;
 }
 
 static void on_sample(void *userdata, const struct sample_record *r)
@@ -65,27 +44,6 @@ static void on_sideband(void *userdata, const struct sideband_event *e)
 {
 	(void)userdata;
 	(void)e;
-}
-
-static pid_t child_down(void)
-{
-	int ends[2];
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe(ends), 0);
-	pid = fork();
-	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		told_when_down = ends[1];
-		sink += down(DEPTH);
-		_exit(0);
-	}
-	assert_true(pid > 0);
-	close(ends[1]);
-	assert_int_equal(read(ends[0], &byte, 1), 1);
-	close(ends[0]);
-	return pid;
 }
 
 /* Counts from now on, until there are so many of either kind. */
