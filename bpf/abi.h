@@ -23,6 +23,7 @@ typedef unsigned long long __abi_u64;
 #endif
 
 #include "bpf/drops.def"
+#include "bpf/waits.def"
 
 #define ABI_COMM	  16
 #define ABI_USER_FRAMES	  1024
@@ -48,6 +49,26 @@ enum truncate_reason {
 		TRUNCATE_COUNT,
 };
 
+/* What a thread does; the daemon says which by the facts of a record and by the names in its stack.
+ */
+#define WAIT_IN_BLOCK 1
+#define WAIT_IN_MUTEX 2
+enum wait_state {
+#define X(id, name, text, shown) WAIT_##id,
+	WAIT_STATES(X)
+#undef X
+		WAIT_COUNT,
+};
+
+/* Where a record comes from, and whose counters it is counted in: the event sets, then what
+ * happens to threads. */
+enum probe_set {
+	SET_WAITS = ABI_EVENT_SETS, /* a thread has waited, or still does */
+	SET_UNLOCKS,		    /* a thread wakes one that waits for a futex */
+	SET_CREATES,		    /* a thread makes another */
+	ABI_SETS,
+};
+
 /* ---- ring records: `struct record_header`, then the record --------------------------------- */
 
 enum record_kind {
@@ -62,6 +83,56 @@ enum record_kind {
  * process agrees on (real, effective, saved, fs; gids too; dumpable; no capability; profd's own
  * user namespace), else nobody. */
 #define OWNER_NOBODY 0xffffffffU
+
+/* What a thread's wait was, as far as the kernel knows. */
+enum wait_file {
+	WAIT_FILE_NONE, /* no file, or not looked at */
+	WAIT_FILE_REGULAR,
+	WAIT_FILE_DIRECTORY,
+	WAIT_FILE_PIPE,
+	WAIT_FILE_SOCKET,
+	WAIT_FILE_CHARACTER,
+	WAIT_FILE_BLOCK,
+	WAIT_FILE_ANONYMOUS, /* eventfd, inotify, timerfd, ... */
+	WAIT_FILE_COUNT,
+};
+#define WAIT_IS_BLOCKED	    1	/* it left the CPU to wait; else somebody took the CPU */
+#define WAIT_IS_UNDER_WAY   2	/* it goes on: no event is counted yet */
+#define WAIT_IS_IO	    4	/* the kernel says that it is for a disk */
+#define WAIT_IS_KERNEL_LOCK 8	/* for a lock of the kernel */
+#define WAIT_IS_NEW	    16	/* a new thread waits for its first CPU */
+#define WAIT_IS_HARDIRQ	    32	/* an interrupt woke it: `waker_tid` is its number, or 0 */
+#define WAIT_IS_SOFTIRQ	    64	/* a softirq woke it */
+#define WAIT_IS_FAULT	    128 /* in a page fault or another exception, in no system call */
+
+#define SYSCALL_NONE 0xffffU
+
+/* The part of a record that says how long what took. In a record of
+ * - an event set: CPU time (begin_ns, time_ns] of the thread that nobody has told, where that is
+ *   asked for; begin_ns 0: it is not
+ * - SET_WAITS: off the CPU in (begin_ns, time_ns], runnable since woken_ns (0: still blocked at
+ *   time_ns; at or before begin_ns: runnable all the time). The stack is the waiter's
+ * - SET_UNLOCKS: another thread was blocked in (begin_ns, time_ns]; stack and identity are those of
+ *   the one that woke it, waker_tid is the waiter's
+ * - SET_CREATES: waker_tid is the new thread's
+ * A wait of whole_ns in all so far was kept with probability min(1, whole_ns / threshold_ns): what
+ * is told of it counts max(whole_ns, threshold_ns) / whole_ns times. */
+struct wait_record {
+	__abi_u64 begin_ns;
+	__abi_u64 woken_ns;
+	__abi_u64 whole_ns;
+	__abi_u64 threshold_ns;
+	__abi_u64 unsampled_ns; /* CPU time of the thread before time_ns that no record tells */
+	__abi_u64 lock;		/* user address of the futex; 0: none */
+	__abi_u32 owner;	/* tid that holds it, as the lock says; 0: not known */
+	__abi_u32 waker_tid;	/* 0: not known */
+	__abi_u16 syscall;	/* SYSCALL_NONE: in none */
+	__abi_u8 file;		/* enum wait_file */
+	__abi_u8 flags;		/* WAIT_IS_ */
+	__abi_u32 pad;
+	char waker[ABI_COMM]; /* its comm; "": none */
+};
+_Static_assert(sizeof(struct wait_record) == 80, "wait_record is part of the BPF ABI");
 
 /* One occurrence. Frames are leaf first: the kernel's, then the user's; each the raw instruction
  * pointer (a return address in all but the leaf of each part). A frame that a signal interrupted is
@@ -81,15 +152,16 @@ struct sample_record {
 	__abi_u32 own_ns;    /* what this sample cost in BPF, up to the submit */
 	__abi_u16 cpu;
 	__abi_u16 n_kernel, n_user; /* frames of the stack, also when not in this record */
-	__abi_u8 event_set;	    /* index into the sampler's event sets */
+	__abi_u8 event_set;	    /* an event set, or enum probe_set */
 	__abi_u8 truncated;	    /* enum truncate_reason */
 	__abi_u8 has_stack;	    /* frames follow */
 	__abi_u8 covering_sets;	    /* event sets with an attachment among `attachments`: a mask */
 	__abi_u8 pad[6];
 	char comm[ABI_COMM]; /* of the thread */
+	struct wait_record wait;
 	__abi_u64 frames[];
 };
-_Static_assert(sizeof(struct sample_record) == 104, "sample_record is part of the BPF ABI");
+_Static_assert(sizeof(struct sample_record) == 184, "sample_record is part of the BPF ABI");
 
 #define ABI_WINDOW_BYTES 65536
 
@@ -148,8 +220,12 @@ struct control {
 	struct target_rule rules[ABI_ATTACHMENTS]; /* by attachment */
 	__abi_u64 pointer_sets; /* event sets that are to be walked by frame pointers alone */
 	__abi_u64 window_sets;	/* event sets of which each sample comes with its window */
+	/* Attachments that want to hear of waits, of unlocks, of new threads, of CPU time that adds
+	 * up; by all of them together the state of threads is kept. */
+	__abi_u64 waits, unlocks, creates, wall;
+	__abi_u64 threshold_ns; /* waits at least that long are kept; 0: all */
 };
-_Static_assert(sizeof(struct control) == 7 * 8 + 8 * 8 + 64 * 104, "control is part of the ABI");
+_Static_assert(sizeof(struct control) == 12 * 8 + 8 * 8 + 64 * 104, "control is part of the ABI");
 
 /* ---- unwind tables --------------------------------------------------------------------------- */
 
@@ -198,7 +274,8 @@ _Static_assert(sizeof(struct walk_state) == 64, "walk_state is part of the BPF A
 
 /* ---- accounting ----------------------------------------------------------------------------- */
 
-/* Per event set and CPU, in the mmapable `counters` array; index set * CPUs + cpu.
+/* Per set (event sets, then enum probe_set) and CPU, in the mmapable `counters` array; index set *
+ * CPUs + cpu.
  * ran = idle + filtered + stored + sum of dropped; triggered - ran = not_run is derived in user
  * space. `truncated` counts kept samples by reason. */
 struct set_counters {

@@ -20,12 +20,12 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const volatile __u32 cpus = 1;		  /* numbers are below this */
 const volatile __u32 ring_wake_bytes = 1; /* wake the daemon when a ring holds more */
 
-/* Set * cpus + cpu -> counters; read by the daemon through mmap, never evicted. Bound: event sets
+/* Set * cpus + cpu -> counters; read by the daemon through mmap, never evicted. Bound: sets
  * and possible CPUs, set by the loader. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, ABI_EVENT_SETS);
+	__uint(max_entries, ABI_SETS);
 	__type(key, u32);
 	__type(value, struct set_counters);
 } counters SEC(".maps");

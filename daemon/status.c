@@ -277,8 +277,8 @@ static void add_everybodys(struct profd *p, struct parts *parts, Profd__V1__Stat
 {
 	int64_t wall = (int64_t)(clock_wall_ns() - clock_monotonic_ns());
 
-	s->event_sets = parts_zeroed(parts, ABI_EVENT_SETS, sizeof(*s->event_sets));
-	for (unsigned set = 0; set < ABI_EVENT_SETS && s->event_sets; set++) {
+	s->event_sets = parts_zeroed(parts, ABI_SETS, sizeof(*s->event_sets));
+	for (unsigned set = 0; set < ABI_SETS && s->event_sets; set++) {
 		Profd__V1__EventSet *e = event_set(p, parts, set);
 		if (e)
 			s->event_sets[s->n_event_sets++] = e;

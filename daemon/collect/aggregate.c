@@ -37,7 +37,7 @@ struct aggregate {
 	struct array cgroups; /* struct cgroup_name */
 	struct table cgroup_index;
 	uint32_t set_rate[ABI_EVENT_SETS];
-	struct aggregate_set_stats sets[ABI_EVENT_SETS];
+	struct aggregate_set_stats sets[ABI_SETS];
 	uint64_t bit_samples[ABI_ATTACHMENTS];
 	uint64_t memory_bytes, swept_ns;
 	uint64_t asked_ns; /* when all stacks were last asked for again */

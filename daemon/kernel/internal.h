@@ -229,9 +229,9 @@ struct kernel {
 	sd_event_source *timer;
 	sd_event_source **sources;    /* of rings and sideband; 2 * cpus.n; owned */
 	bool sideband_is_quiet;	      /* a ring of it woke us: not again before a drain */
-	uint64_t bad[ABI_EVENT_SETS]; /* records that were not understood, by set */
+	uint64_t bad[ABI_SETS]; /* records that were not understood, by set */
 	/* What is to be added, modulo 2^64, to stacks counted by set and reason. */
-	uint64_t moved[ABI_EVENT_SETS][TRUNCATE_COUNT];
+	uint64_t moved[ABI_SETS][TRUNCATE_COUNT];
 	uint64_t follow_lost; /* processes without a place, as last logged */
 	uint64_t closed_ns;   /* own_ns of sets whose counters were taken again */
 	unsigned first_ring;  /* where the next drain starts */

@@ -363,12 +363,47 @@ static void counters_add(struct set_counters *sum, const struct set_counters *c)
 		to[i] += __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 }
 
+/* With what is known on this side alone. */
+static void settle(const struct kernel *k, unsigned set, struct kernel_set_info *info)
+{
+	for (unsigned i = 0; i < TRUNCATE_COUNT; i++)
+		info->sum.truncated[i] += k->moved[set][i];
+	/* Stored by the program, and of no use to anybody. */
+	info->sum.dropped[DROP_BAD_RECORD] += MIN(k->bad[set], info->sum.stored);
+	info->sum.stored -= MIN(k->bad[set], info->sum.stored);
+	info->triggered = info->sum.ran + info->not_run;
+}
+
+/* Of what happens to threads; there is no event whose count could be compared. */
+static void threads_info(struct kernel *k, unsigned set, struct kernel_set_info *ret)
+{
+	static const char *const names[] = { "waits", "unlocks", "creates" };
+	const struct control *control = k->programs.control;
+	const uint64_t wanted[] = { control->waits, control->unlocks, control->creates };
+	struct kernel_set_info info = { 0 };
+
+	for (unsigned cpu = 0; cpu < k->cpus.n; cpu++)
+		counters_add(&info.sum, &set_counters(k, set)[cpu]);
+	info.active = wanted[set - ABI_EVENT_SETS] != 0;
+	if (!info.active && !info.sum.ran) {
+		*ret = (struct kernel_set_info){ 0 };
+		return;
+	}
+	info.event = names[set - ABI_EVENT_SETS];
+	settle(k, set, &info);
+	*ret = info;
+}
+
 void kernel_set_info(struct kernel *k, unsigned set, struct kernel_set_info *ret)
 {
 	struct kernel_set_info info = { 0 };
 	struct event_set *s;
 
-	if (set >= ABI_EVENT_SETS || !k->sets[set].name[0]) {
+	if (set >= ABI_EVENT_SETS) {
+		threads_info(k, set, ret);
+		return;
+	}
+	if (!k->sets[set].name[0]) {
 		*ret = info;
 		return;
 	}
@@ -391,20 +426,15 @@ void kernel_set_info(struct kernel *k, unsigned set, struct kernel_set_info *ret
 		info.sum.idle += idle;
 		info.not_run += missing - idle;
 	}
-	for (unsigned i = 0; i < TRUNCATE_COUNT; i++)
-		info.sum.truncated[i] += k->moved[set][i];
-	/* Stored by the program, and of no use to anybody. */
-	info.sum.dropped[DROP_BAD_RECORD] += MIN(k->bad[set], info.sum.stored);
-	info.sum.stored -= MIN(k->bad[set], info.sum.stored);
-	info.triggered = info.sum.ran + info.not_run;
+	settle(k, set, &info);
 	*ret = info;
 }
 
 void kernel_set_moved(
 	struct kernel *k, unsigned set, enum truncate_reason from, enum truncate_reason to)
 {
-	k->moved[set % ABI_EVENT_SETS][from]--;
-	k->moved[set % ABI_EVENT_SETS][to]++;
+	k->moved[set % ABI_SETS][from]--;
+	k->moved[set % ABI_SETS][to]++;
 }
 
 /* ---- data ---- */
@@ -450,7 +480,7 @@ uint64_t kernel_bpf_ns(struct kernel *k)
 {
 	uint64_t ns = k->closed_ns + k->programs.follow->bss->follow_own_ns;
 
-	for (unsigned set = 0; set < ABI_EVENT_SETS; set++)
+	for (unsigned set = 0; set < ABI_SETS; set++)
 		for (unsigned cpu = 0; cpu < k->cpus.n; cpu++)
 			ns += __atomic_load_n(&set_counters(k, set)[cpu].own_ns, __ATOMIC_RELAXED);
 	return ns;

@@ -96,6 +96,25 @@ struct kernel_set_info {
 	struct set_counters sum; /* over CPUs */
 };
 void kernel_set_info(struct kernel *k, unsigned set, struct kernel_set_info *ret);
+
+/* ---- threads: waits, unlocks, new threads (enum probe_set) ---- */
+
+/* Adds an attachment's bits to those that want what `probes` (enum profile_probe of
+ * profile/types.h, without PROBE_CPU) says; the first one loads and attaches the programs, and the
+ * state of every thread that lives is begun. -EOPNOTSUPP: this kernel cannot; with text. */
+int kernel_threads_attach(
+	struct kernel *k, uint32_t probes, uint64_t attachment_bits, struct error *error);
+/* Takes the bits from all of them; the last one out detaches the programs. */
+void kernel_threads_detach(struct kernel *k, uint64_t attachment_bits);
+/* Waits of at least that long are all kept, shorter ones by their duration; 0: all. */
+void kernel_threads_threshold(struct kernel *k, uint64_t threshold_ns);
+/* Has told of every wait that goes on and of all CPU time that nobody has told, up to now, for
+ * these attachments; the records come through the callbacks before this returns, at most
+ * budget_ns of it in a turn. 1: call again, 0: through, or -errno. */
+int kernel_threads_flush(struct kernel *k, uint64_t attachment_bits, uint64_t budget_ns);
+/* The process's living threads, as the kernel has them, in tids (profd's numbers): how many there
+ * are, of which at most n are written. */
+int kernel_threads_of(struct kernel *k, uint32_t pid, uint32_t *tids, size_t n);
 /* A stack of the set that the program has counted under one reason was walked again and ended with
  * another: what kernel_set_info() says of it from now on. */
 void kernel_set_moved(

@@ -157,7 +157,7 @@ static int load_cpu(struct programs *p, const struct self_bpf *self, const struc
 	if (r == 0)
 		r = bpf_map__set_max_entries(cpu->maps.walks, cpus->n);
 	if (r == 0)
-		r = bpf_map__set_max_entries(cpu->maps.counters, ABI_EVENT_SETS * cpus->n);
+		r = bpf_map__set_max_entries(cpu->maps.counters, ABI_SETS * cpus->n);
 	if (r == 0)
 		r = bpf_map__set_max_entries(cpu->maps.sent, cpus->n);
 	if (r == 0)
@@ -242,7 +242,7 @@ static int load_others(struct programs *p, struct error *error)
 
 static size_t counters_bytes(const struct programs *p)
 {
-	return sizeof(struct set_counters) * ABI_EVENT_SETS * p->n_cpus;
+	return sizeof(struct set_counters) * ABI_SETS * p->n_cpus;
 }
 
 static int map_values(const struct bpf_map *map, size_t n, void **ret)

@@ -78,7 +78,7 @@ static uint32_t sample_bytes(const struct sample_record *record, uint32_t n)
 		return 0;
 	if (record->n_kernel > ABI_KERNEL_FRAMES || record->n_user > ABI_USER_FRAMES)
 		return 0;
-	if (record->event_set >= ABI_EVENT_SETS || record->truncated >= TRUNCATE_COUNT)
+	if (record->event_set >= ABI_SETS || record->truncated >= TRUNCATE_COUNT)
 		return 0;
 	frames = record->has_stack ? (uint32_t)record->n_kernel + record->n_user : 0;
 	return (uint32_t)sizeof(*record) + frames * 8;
@@ -139,7 +139,7 @@ int ring_next(struct ring *r, const struct kernel_callbacks *callbacks, uint64_t
 		const struct sample_record *record = (const void *)(header + RECORD_HEADER);
 
 		if (!hand_out(callbacks, record, n))
-			bad[n < sizeof(*record) ? 0 : record->event_set % ABI_EVENT_SETS]++;
+			bad[n < sizeof(*record) ? 0 : record->event_set % ABI_SETS]++;
 	}
 	/* Pairs with smp_load_acquire(&rb->consumer_pos) in __bpf_ringbuf_reserve(): the record is
 	 * read before its space is given back. */

@@ -30,7 +30,7 @@
 
 struct seen {
 	uint64_t samples, stacks, unknown, sideband, lost;
-	uint64_t by_set[ABI_EVENT_SETS];
+	uint64_t by_set[ABI_SETS];
 	uint64_t with_user;
 	struct {
 		uint32_t tgid;
