@@ -24,7 +24,7 @@
 #define CONFIG_FILE_BYTES (1 * MIB)
 #define CONFIG_DROP_INS	  256
 
-enum kind { KIND_BOOL, KIND_COUNT, KIND_SIZE, KIND_SPAN, KIND_EVENT };
+enum kind { KIND_BOOL, KIND_COUNT, KIND_SIZE, KIND_SPAN, KIND_EVENT, KIND_WORD };
 
 #define EVENT_RANGE "1..31 letters, digits, '-', '_' or '.'"
 
@@ -52,6 +52,11 @@ enum kind { KIND_BOOL, KIND_COUNT, KIND_SIZE, KIND_SPAN, KIND_EVENT };
 	X("Kernel", "UnwindTables", KIND_SIZE, table_bytes, "64M", "bytes", "8M..2G",              \
 		"Memory for the tables that unwind code without frame pointers; those that no "    \
 		"process uses go first. About 4 bytes for 50 bytes of code.")                      \
+	X("Policy", "Concurrent", KIND_WORD, concurrent, "warn", "word", "allow, warn, refuse",    \
+		"What happens when types of profiles that skew each other, such as cpu and "       \
+		"block, are to be collected of the same processes at the same time: it is done "   \
+		"silently, done and told with what it costs, or refused. wall is the combination " \
+		"that is made not to. What Cpu= collects is told of but is no reason to refuse.")  \
 	X("Limits", "AttachmentsPerUser", KIND_COUNT, attachments_per_user, "8", "count", "1..64", \
 		"Attachments that one user may have at once.")                                     \
 	X("Limits", "Symbolizers", KIND_COUNT, symbolizers, "2", "count", "1..16",                 \
@@ -161,6 +166,24 @@ static int parse_number(enum kind kind, const char *text, uint64_t *ret)
 	}
 }
 
+/* Which of the words of "ONE, ANOTHER, ..." of the table it is. */
+static int parse_word(const char *text, const char *words, uint32_t *ret)
+{
+	uint32_t i = 0;
+
+	for (const char *word = words; *word; i++) {
+		size_t n = strcspn(word, ",");
+
+		if (strlen(text) == n && strncasecmp(text, word, n) == 0) {
+			*ret = i;
+			return 0;
+		}
+		word += n;
+		word += strspn(word, ", ");
+	}
+	return -EINVAL;
+}
+
 /* Reads "LOW..HIGH" of the table. */
 static void parse_range(enum kind kind, const char *range, uint64_t *ret_low, uint64_t *ret_high)
 {
@@ -203,6 +226,8 @@ static int set_field(struct config *c, size_t i, const char *text)
 		return parse_bool(text, (bool *)member);
 	if (f->kind == KIND_EVENT)
 		return set_event((char *)member, f->size, text);
+	if (f->kind == KIND_WORD)
+		return parse_word(text, keys[i].range, (uint32_t *)member);
 	r = parse_number(f->kind, text, &v);
 	if (r < 0)
 		return r;
@@ -243,6 +268,9 @@ static const char *allowed(size_t i, char *buf, size_t n)
 		(void)snprintf(buf, n, "a whole number in %s%s%s", keys[i].range,
 			strcmp(keys[i].unit, "count") ? " " : "",
 			strcmp(keys[i].unit, "count") ? keys[i].unit : "");
+		break;
+	case KIND_WORD:
+		(void)snprintf(buf, n, "one of %s", keys[i].range);
 		break;
 	case KIND_EVENT:
 		(void)snprintf(buf, n, "the name of a perf event, %s", keys[i].range);

@@ -13,6 +13,9 @@
 
 #define CONFIG_PATH "/etc/profd/profd.conf"
 
+/* In the order of the words of Concurrent=. */
+enum config_concurrent { CONCURRENT_ALLOW, CONCURRENT_WARN, CONCURRENT_REFUSE };
+
 struct config {
 	/* [Collect] */
 	bool collect_cpu; /* Cpu=yes: cpu of everything, from the start */
@@ -24,6 +27,8 @@ struct config {
 	/* [Kernel] */
 	uint64_t ring_bytes;  /* RingBuffer=1M, of each CPU */
 	uint64_t table_bytes; /* UnwindTables=64M */
+	/* [Policy] */
+	enum config_concurrent concurrent; /* Concurrent=warn: types that skew each other */
 	/* [Limits] */
 	uint32_t attachments_per_user; /* AttachmentsPerUser=8 */
 	uint32_t symbolizers;	       /* Symbolizers=2: worker processes at once */

@@ -93,6 +93,7 @@ static void defaults_are_those_of_the_header(void **state)
 	assert_int_equal(c.memory_bytes, 256 * MIB);
 	assert_int_equal(c.ring_bytes, 1 * MIB);
 	assert_int_equal(c.table_bytes, 64 * MIB);
+	assert_int_equal(c.concurrent, CONCURRENT_WARN);
 	assert_int_equal(c.attachments_per_user, 8);
 	assert_int_equal(c.symbolizers, 2);
 }
@@ -112,6 +113,7 @@ static void every_key_reaches_its_member(void **state)
 	assert_int_equal(c.memory_bytes, 3 * GIB);
 	assert_int_equal(c.ring_bytes, 512 * KIB);
 	assert_int_equal(c.table_bytes, 96 * MIB);
+	assert_int_equal(c.concurrent, CONCURRENT_REFUSE);
 	assert_int_equal(c.attachments_per_user, 3);
 	assert_int_equal(c.symbolizers, 4);
 }
@@ -129,6 +131,20 @@ static void spelling_is_forgiven_where_it_is_clear(void **state)
 	assert_int_equal(c.freq_hz, 10);
 	assert_false(c.collect_cpu);
 	assert_int_equal(c.memory_bytes, 32 * MIB);
+}
+
+static void each_word_of_a_list_is_its_own_value(void **state)
+{
+	struct config c;
+	struct error e;
+
+	(void)state;
+	assert_int_equal(read_of("[Policy]\nConcurrent=allow\n", &c, &e), 0);
+	assert_int_equal(c.concurrent, CONCURRENT_ALLOW);
+	assert_int_equal(read_of("[Policy]\nConcurrent=Warn\n", &c, &e), 0);
+	assert_int_equal(c.concurrent, CONCURRENT_WARN);
+	assert_int_equal(read_of("[Policy]\nConcurrent=refuse\n", &c, &e), 0);
+	assert_int_equal(c.concurrent, CONCURRENT_REFUSE);
 }
 
 static void assigning_nothing_takes_back(void **state)
@@ -162,6 +178,10 @@ static void the_error_names_line_key_value_and_what_is_allowed(void **state)
 		":2: Memory=1T: must be a size in 16M..64G, bytes; suffixes K, M, G");
 	assert_refused("[History]\nMemory=17179869184G\n",
 		":2: Memory=17179869184G: must be a size in 16M..64G, bytes; suffixes K, M, G");
+	assert_refused("[Policy]\nConcurrent=never\n",
+		":2: Concurrent=never: must be one of allow, warn, refuse");
+	assert_refused("[Policy]\nConcurrent=war\n",
+		":2: Concurrent=war: must be one of allow, warn, refuse");
 	assert_refused("[Limits]\nSymbolizers=17\n",
 		":2: Symbolizers=17: must be a whole number in 1..16");
 }
@@ -341,6 +361,7 @@ int main(void)
 		T(defaults_are_those_of_the_header),
 		T(every_key_reaches_its_member),
 		T(spelling_is_forgiven_where_it_is_clear),
+		T(each_word_of_a_list_is_its_own_value),
 		T(assigning_nothing_takes_back),
 		T(the_error_names_line_key_value_and_what_is_allowed),
 		T(the_first_wrong_line_is_the_one_named),
