@@ -297,6 +297,14 @@ void aggregate_sample(struct aggregate *a, const struct sample_record *record)
 	}
 }
 
+void aggregate_thread_exit(struct aggregate *a, uint32_t pid, uint32_t tid, uint64_t time_ns)
+{
+	(void)a;
+	(void)pid;
+	(void)tid;
+	(void)time_ns;
+}
+
 void aggregate_split(struct aggregate *a, uint64_t now_ns)
 {
 	(void)slots_split(a->slots, now_ns);
@@ -375,7 +383,9 @@ struct locator *aggregate_locator(const struct aggregate *a)
 
 const struct aggregate_rate *aggregate_rate(const struct aggregate *a, uint32_t rate)
 {
-	return ARRAY_AT(&a->rates, struct aggregate_rate, rate);
+	static const struct aggregate_rate none;
+
+	return rate < a->rates.n ? ARRAY_AT(&a->rates, struct aggregate_rate, rate) : &none;
 }
 
 uint32_t aggregate_n_rates(const struct aggregate *a)

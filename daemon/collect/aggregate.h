@@ -41,8 +41,10 @@ struct aggregate *aggregate_free(struct aggregate *a);
 /* Says what an event set of the kernel stands for from now on. 0 or -ENOSPC. */
 int aggregate_set_rate(
 	struct aggregate *a, unsigned event_set, const char *event, uint32_t freq_hz);
-/* One sample; the record was checked by kernel/. */
+/* One sample of any set of the kernel side; the record was checked by kernel/. */
 void aggregate_sample(struct aggregate *a, const struct sample_record *record);
+/* A thread has ended: it is in no PROFILE_THREADCREATE any more. */
+void aggregate_thread_exit(struct aggregate *a, uint32_t pid, uint32_t tid, uint64_t time_ns);
 /* What was read of a process by others: its cgroup's name is learned. */
 void aggregate_read(struct aggregate *a, const struct target_process_info *info);
 /* An exact boundary now. */

@@ -69,6 +69,13 @@ const struct selection *dump_selection(const struct dump *d)
 	return &d->selection;
 }
 
+void dump_left_out(const struct dump *d, struct dump_result *ret)
+{
+	(void)d;
+	ret->left_out = 0;
+	memset(ret->left_out_ns, 0, sizeof(ret->left_out_ns));
+}
+
 static void finish(struct dump *d, int error, struct dump_result *result)
 {
 	dump_done_fn done = d->done;

@@ -8,6 +8,7 @@
 
 #include <systemd/sd-event.h>
 #include "collect/select.h"
+#include "collect/wait_state.h"
 #include "isolate/helper.h"
 #include "symbol/symbolizer.h"
 
@@ -23,12 +24,25 @@ struct dump_rooms { /* borrowed */
 	struct helper_pool *encoder;
 };
 
+/* A thread that lives now. */
+struct dump_thread {
+	uint32_t pid, tid;
+};
+
 struct dump_request {
+	enum profile_type type;
+	/* Bits 1 << enum wait_state that are shown; 0: what the type shows by itself. */
+	uint32_t states;
+	/* PROFILE_THREADCREATE: who lives of what was asked for, as far as the peer may know it
+	 * (kernel_threads_of()); copied. matches() then decides who may see where it was made. */
+	const struct dump_thread *threads;
+	size_t n_threads;
 	uint64_t from_ns, until_ns; /* CLOCK_MONOTONIC; 0: all that is held */
 	bool slots;		    /* label slot_time */
 	bool kernel_addresses;	    /* the peer may see them */
 	bool (*matches)(void *userdata, const struct series_key *key);
-	/* Comments of the profile, one a line, once the span is known; the callee's to free. */
+	/* Comments of the profile, one a line, once the samples are written; the callee's to free.
+	 */
 	char *(*comments)(void *userdata, const struct dump *d);
 	void *userdata;
 };
@@ -36,10 +50,13 @@ struct dump_request {
 struct dump_result {
 	uint64_t from_ns, until_ns; /* what was served */
 	uint64_t samples, bytes;
+	uint64_t left_out; /* samples of states that were not asked for, and their time */
+	uint64_t left_out_ns[WAIT_COUNT];
 	int fd; /* sealed memfd with the gzipped profile.proto; the callee's when it sets it to -1
 		 */
 };
-/* error: 0, -ENODATA (no sample matched), -ENOMEM, or what a helper said. d is dead after this. */
+/* error: 0, -ENODATA (no sample matched, or all were left out: then there is a result without fd
+ * that says so), -ENOMEM, or what a helper said. d is dead after this. */
 typedef void (*dump_done_fn)(void *userdata, int error, struct dump_result *result);
 
 /* Starts one; done() follows from the event loop. */
@@ -48,5 +65,7 @@ int dump_new(struct dump **ret, const struct dump_rooms *rooms, const struct dum
 /* Gives up without done(). Takes NULL, returns NULL. */
 struct dump *dump_free(struct dump *d);
 const struct selection *dump_selection(const struct dump *d);
+/* What was left out so far; of all of the dump once comments are asked for. */
+void dump_left_out(const struct dump *d, struct dump_result *ret);
 
 #endif

@@ -8,10 +8,15 @@
 
 #include "collect/aggregate.h"
 
+/* Of a sample of CPU time: count. Of a thread that lives: count, pid, tid. Of all else: events and
+ * ns. */
 struct selected {
-	uint64_t count;
-	uint64_t slot_ns; /* start of its slot, with `slots`; else 0 */
-	uint32_t series;
+	uint64_t count;		 /* samples as they came, also where there are events */
+	uint64_t events;	 /* times SPAN_EVENT */
+	uint64_t ns[SPAN_PARTS]; /* times SPAN_NS */
+	uint64_t slot_ns;	 /* start of its slot, with `slots`; else 0 */
+	uint32_t series;	 /* SERIES_NONE: of a thread that nobody saw being made */
+	uint32_t pid, tid;	 /* 0: those of the series */
 	uint32_t pad;
 };
 

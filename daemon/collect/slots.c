@@ -42,7 +42,7 @@ static bool series_equal(const void *ctx, uint32_t id, const void *key)
 		       sizeof(struct series_key)) == 0;
 }
 
-_Static_assert(sizeof(struct series_key) == 40, "series_key is hashed and compared as bytes");
+_Static_assert(sizeof(struct series_key) == 64, "series_key is hashed and compared as bytes");
 
 int slots_new(struct slots **ret, uint64_t history_ns,
 	void (*released)(void *userdata, const struct series_key *key), void *userdata)

@@ -15,19 +15,33 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/table.h"
+#include "bpf/abi.h"
 
 #define SERIES_NONE UINT32_MAX
 
 struct series_key {
 	uint32_t process; /* process.id */
 	uint32_t tid;
-	uint32_t entry;	       /* stack.h */
+	uint32_t entry;	       /* stack.h; STACK_NONE: has no stack */
 	uint32_t thread, comm; /* aggregate_name() */
 	uint32_t cgroup;       /* aggregate_cgroup() */
 	uint32_t owner_uid;    /* OWNER_NOBODY: of nobody but root */
 	uint32_t rate;	       /* aggregate.h: event, frequency, period */
 	uint64_t attachments;  /* bits that covered it */
+	/* Of what is no sample of CPU time at a rate; else 0. */
+	uint64_t lock;	     /* address of the futex; 0: none */
+	uint32_t owner;	     /* tid that held it; 0: not known */
+	uint32_t waker;	     /* aggregate_name(): a thread's comm, "irq:NN", "irq", "softirq" */
+	uint16_t syscall;    /* SYSCALL_NONE: in none */
+	uint8_t probe_set;   /* SET_WAITS, SET_UNLOCKS, SET_CREATES, SERIES_WALL, ... */
+	uint8_t flags, file; /* WAIT_IS_ but for WAIT_IS_UNDER_WAY; enum wait_file */
+	uint8_t pad[3];
 };
+
+/* series_key.probe_set: enum probe_set without the event sets, or: */
+#define SERIES_CPU	 0		/* samples of CPU time, at the rate */
+#define SERIES_WALL	 ABI_SETS	/* CPU time that a sample told exactly */
+#define SERIES_UNSAMPLED (ABI_SETS + 1) /* CPU time that no sample told; has no stack */
 
 struct series {
 	struct series_key key;
@@ -35,6 +49,18 @@ struct series {
 	uint32_t last_position;
 	uint64_t last_slot; /* sequence number: where it is counted in that slot */
 };
+
+/* What time was spent in, and the units that sums are kept in: estimates have fractions. */
+enum span_part {
+	SPAN_BLOCKED,
+	SPAN_RUNQ,
+	SPAN_CPU,
+	SPAN_PARTS,
+};
+#define SPAN_EVENT_SHIFT 20
+#define SPAN_NS_SHIFT	 10
+#define SPAN_EVENT	 (1ULL << SPAN_EVENT_SHIFT)
+#define SPAN_NS		 (1ULL << SPAN_NS_SHIFT)
 
 struct slot_count {
 	uint32_t series, count;
