@@ -40,6 +40,7 @@ struct dump_request {
 	uint64_t from_ns, until_ns; /* CLOCK_MONOTONIC; 0: all that is held */
 	bool slots;		    /* label slot_time */
 	bool kernel_addresses;	    /* the peer may see them */
+	bool wakers;		    /* the peer may see what processes of others are called */
 	bool (*matches)(void *userdata, const struct series_key *key);
 	/* Comments of the profile, one a line, once the samples are written; the callee's to free.
 	 */
