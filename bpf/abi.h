@@ -105,7 +105,8 @@ enum wait_file {
 #define WAIT_IS_SOFTIRQ	    64	/* a softirq woke it */
 #define WAIT_IS_FAULT	    128 /* in a page fault or another exception, in no system call */
 
-#define SYSCALL_NONE 0xffffU
+#define SYSCALL_NONE	0xffffU
+#define SYSCALL_STOPPED 0xfffeU /* stopped by a signal, or by a tracer */
 
 /* The part of a record that says how long what took. In a record of
  * - an event set: CPU time (begin_ns, time_ns] of the thread that nobody has told, where that is
@@ -223,9 +224,10 @@ struct control {
 	/* Attachments that want to hear of waits, of unlocks, of new threads, of CPU time that adds
 	 * up; by all of them together the state of threads is kept. */
 	__abi_u64 waits, unlocks, creates, wall;
-	__abi_u64 threshold_ns; /* waits at least that long are kept; 0: all */
+	__abi_u64 threshold_ns;	    /* waits at least that long are kept; 0: all */
+	__abi_u64 threads_since_ns; /* what the state of a thread says of before is void */
 };
-_Static_assert(sizeof(struct control) == 12 * 8 + 8 * 8 + 64 * 104, "control is part of the ABI");
+_Static_assert(sizeof(struct control) == 13 * 8 + 8 * 8 + 64 * 104, "control is part of the ABI");
 
 /* ---- unwind tables --------------------------------------------------------------------------- */
 
@@ -265,10 +267,13 @@ struct unwind_process {
 };
 _Static_assert(sizeof(struct unwind_process) == 24, "unwind_process is part of the BPF ABI");
 
-/* Per CPU, in the mmapable `walks` array: odd while a program of this CPU reads the store. */
+/* Programs that may be at work on a CPU at once, the first interrupting the others. */
+enum walk_context { WALK_SAMPLER, WALK_THREADS, WALK_CONTEXTS };
+
+/* Per CPU, in the mmapable `walks` array: odd while such a program of this CPU reads the store. */
 struct walk_state {
-	__abi_u64 sequence;
-	__abi_u64 pad[7];
+	__abi_u64 sequence[WALK_CONTEXTS];
+	__abi_u64 pad[8 - WALK_CONTEXTS];
 };
 _Static_assert(sizeof(struct walk_state) == 64, "walk_state is part of the BPF ABI");
 

@@ -11,157 +11,10 @@
 #include "kernel_types.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
-#include "identity.h"
-#include "maps.bpf.h"
-#include "unwind.h"
+#include "sample.bpf.h"
+#include "threads.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-const volatile __u32 cpus = 1;		  /* numbers are below this */
-const volatile __u32 ring_wake_bytes = 1; /* wake the daemon when a ring holds more */
-
-/* Set * cpus + cpu -> counters; read by the daemon through mmap, never evicted. Bound: sets
- * and possible CPUs, set by the loader. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, ABI_SETS);
-	__type(key, u32);
-	__type(value, struct set_counters);
-} counters SEC(".maps");
-
-/* Cpu -> where a sample is put together. Bound: possible CPUs, set by the loader. An ARRAY by CPU,
- * as a PERCPU_ARRAY value must stay below 32 KiB. */
-struct cpu_scratch {
-	u32 busy;
-	u32 pad;
-	struct user_regs regs;
-	struct unwind_regs first; /* where the user part starts */
-	u64 first_frame; /* where the stack of the main thread began; above it are strings */
-	struct unwind_scratch unwind;
-	/* A sample_record, then its frames: as one array, as a flexible member must be the last.
-	 * Behind the frames a stack_window, its bytes, and a page that no read gets to. */
-	u64 record[sizeof(struct sample_record) / 8];
-	u64 frames[UNWIND_FRAMES];
-	u64 window[(sizeof(struct stack_window) + ABI_WINDOW_BYTES + UNWIND_PAGE) / 8];
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct cpu_scratch);
-} scratch SEC(".maps");
-
-/* Cpu -> whether a walk is under way. Bound: possible CPUs, set by the loader. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct walk_state);
-} walks SEC(".maps");
-
-/* Cpu -> hashes of stacks that this CPU has sent: direct-mapped, the last writer wins, so a stack
- * may be sent again but is never taken for sent. A new stack_seed empties it in effect. */
-struct sent_filter {
-	u64 hash[ABI_FILTER_SLOTS];
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, struct sent_filter);
-} sent SEC(".maps");
-
-/* Cpu -> its ring; made by the loader for each possible CPU. One for each CPU, so that a stack is
- * always before the records that only name it, and no two CPUs meet on a lock. */
-struct cpu_ring {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096);
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__array(values, struct cpu_ring);
-} rings SEC(".maps");
-
-enum outcome { OUTCOME_STORED = DROP_COUNT, OUTCOME_IDLE, OUTCOME_FILTERED };
-
-struct cgroup_walk {
-	struct control *control;
-	u64 candidates, attachments, found;
-};
-
-static long cgroup_callback(u32 index, void *context)
-{
-	struct cgroup_walk *w = context;
-	const struct target_rule *rule = &w->control->rules[index & (ABI_ATTACHMENTS - 1)];
-	u64 bit = 1ULL << (index & (ABI_ATTACHMENTS - 1));
-
-	if (!(w->candidates & bit) || (w->attachments & rule->require) != rule->require)
-		return 0;
-	if (bpf_get_current_ancestor_cgroup_id(rule->cgroup_level) == rule->cgroup_id)
-		w->found |= bit;
-	w->candidates &= ~bit;
-	return w->candidates == 0;
-}
-
-/* Attachments of `candidates` whose cgroup rule holds for the current task. */
-static __always_inline u64 cgroup_attachments(
-	struct control *control, u64 candidates, u64 attachments)
-{
-	struct cgroup_walk w = {
-		.control = control, .candidates = candidates, .attachments = attachments
-	};
-
-	bpf_loop(ABI_ATTACHMENTS, cgroup_callback, &w, 0);
-	return w.found;
-}
-
-/* All attachments that cover the current process. */
-static __always_inline u64 covering_attachments(struct control *control, struct task_struct *task)
-{
-	u64 rules = control->cgroup_rules;
-	u64 mask =
-		control->all | process_attachments(task->tgid, task->group_leader->start_boottime);
-
-	return rules ? mask | cgroup_attachments(control, rules, mask) : mask;
-}
-
-static __always_inline u8 covering_sets(struct control *control, u64 attachments)
-{
-	u8 sets = 0;
-
-	for (u32 i = 0; i < ABI_EVENT_SETS; i++)
-		if (control->set_attachments[i] & attachments)
-			sets |= 1U << i;
-	return sets;
-}
-
-/* In exec, the registers are still those of the old program when its memory has gone already. */
-static __always_inline bool stack_is_gone(struct task_struct *task, const struct unwind_regs *regs)
-{
-	u64 word;
-
-	return bpf_core_field_exists(task->in_execve) && BPF_CORE_READ_BITFIELD(task, in_execve) &&
-	       bpf_probe_read_user(&word, sizeof(word), (void *)regs->sp);
-}
-
-/* Where the user part starts: false where there is none. */
-static __always_inline bool user_regs_get(struct perf_event_context *ctx, struct task_struct *task,
-	bool in_user, struct cpu_scratch *s, struct unwind_regs *ret, u64 *ret_cs)
-{
-	if (in_user) {
-		ARCH_REGS_READ(&ctx->regs, ret, &s->unwind.leaf, ret_cs);
-		return true;
-	}
-	if (bpf_probe_read_kernel(&s->regs, sizeof(s->regs), (void *)bpf_task_pt_regs(task)))
-		return false;
-	ARCH_REGS_READ(&s->regs, ret, &s->unwind.leaf, ret_cs);
-	/* Workers of io_uring and vhost have a mm, and no user registers. */
-	return ret->ip != 0;
-}
 
 struct hash_walk {
 	const u64 *frames;
@@ -184,7 +37,7 @@ static long hash_callback(u32 index, void *context)
 }
 
 static __always_inline u64 kernel_frames(
-	struct perf_event_context *ctx, struct cpu_scratch *s, u64 hash)
+	struct perf_event_context *ctx, struct sample_scratch *s, u64 hash)
 {
 	long bytes = bpf_get_stack(ctx, s->frames, ABI_KERNEL_FRAMES * 8, 0);
 	struct hash_walk w = { .frames = s->frames, .hash = hash };
@@ -196,179 +49,36 @@ static __always_inline u64 kernel_frames(
 	return w.hash;
 }
 
-static __always_inline u32 submit(struct cpu_scratch *s, struct set_counters *c, u32 cpu, u64 began)
+/* For `wall`: the CPU time of the thread up to here that nobody has told. */
+static __always_inline void charge(struct task_struct *task, const struct control *control,
+	u64 attachments, struct sample_record *r, u64 now)
 {
-	struct sample_record *r = (void *)s->record;
-	struct sent_filter *filter = bpf_map_lookup_elem(&sent, &cpu);
-	void *ring = bpf_map_lookup_elem(&rings, &cpu);
-	u64 flags = BPF_RB_NO_WAKEUP, *slot;
-	u32 n = 0;
+	struct thread_state *st;
 
-	if (!filter || !ring)
-		return DROP_RING_FULL;
-	slot = &filter->hash[r->stack_hash >> 50 & (ABI_FILTER_SLOTS - 1)];
-	r->has_stack = *slot != r->stack_hash;
-	if (r->has_stack)
-		n = s->unwind.n & (UNWIND_FRAMES - 1);
-	r->size = sizeof(*r) + n * 8;
-	if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > ring_wake_bytes)
-		flags = BPF_RB_FORCE_WAKEUP;
-	r->own_ns = bpf_ktime_get_ns() - began;
-	if (bpf_ringbuf_output(ring, r, sizeof(*r) + n * 8, flags))
-		return DROP_RING_FULL;
-	if (r->has_stack) {
-		*slot = r->stack_hash;
-		c->stacks_sent++;
-	}
-	return OUTCOME_STORED;
-}
-
-struct window_walk {
-	struct cpu_scratch *scratch;
-	u64 at;
-	u32 bytes, left;
-};
-
-/* The window is behind the frames. */
-static __always_inline struct stack_window *window_of(struct cpu_scratch *s)
-{
-	return (void *)(s->frames + (s->unwind.n & (UNWIND_FRAMES - 1)));
-}
-
-/* To the end of each page, so that the end of the stack costs none before it. */
-static long window_callback(u32 index, void *context)
-{
-	struct window_walk *c = context;
-	struct stack_window *w = window_of(c->scratch);
-	u64 at = c->at;
-	u32 bytes = c->bytes, part = UNWIND_PAGE - (at & (UNWIND_PAGE - 1));
-
-	if (part > c->left)
-		part = c->left;
-	asm volatile("" : "+r"(bytes), "+r"(part));
-	if (bytes >= ABI_WINDOW_BYTES || part == 0 || part > UNWIND_PAGE)
-		return 1;
-	if (!bpf_probe_read_user((u8 *)(w + 1) + bytes, part, (void *)at))
-		c->bytes = bytes + part;
-	else if (bytes)
-		return 1;
-	else
-		w->start = at + part; /* the stack is about to grow */
-	c->left -= part;
-	c->at = at + part;
-	return 0;
-}
-
-/* Puts registers and stack behind the frames. How many bytes of the stack there are. */
-__noinline u32 window_copy(struct cpu_scratch *s)
-{
-	struct window_walk c = { .scratch = s, .left = ABI_WINDOW_BYTES };
-	struct stack_window *w;
-	u64 up;
-
-	if (!s)
-		return 0;
-	w = window_of(s);
-	w->ip = s->first.ip;
-	w->sp = s->first.sp;
-	w->bp = s->first.bp;
-	for (u32 i = 0; i < 16; i++)
-		w->registers[i] = s->unwind.leaf.registers[i];
-	/* Leaves zeroes where it cannot be read. */
-	bpf_probe_read_user(w->code, sizeof(w->code), (void *)(w->ip - 8));
-	c.at = w->start = w->sp & ~7ULL;
-	up = s->first_frame - c.at;
-	if (up < ABI_WINDOW_BYTES - 16)
-		c.left = (up + 16) & ~7ULL;
-	bpf_loop(ABI_WINDOW_BYTES / UNWIND_PAGE + 1, window_callback, &c, 0);
-	w->bytes = c.bytes > ABI_WINDOW_BYTES ? 0 : c.bytes;
-	w->pad = 0;
-	return w->bytes;
-}
-
-/* Could more be known of the user part later? */
-static __always_inline bool wants_window(
-	const struct control *control, const struct unwind_scratch *s, u32 set)
-{
-	if (control->pointer_sets >> (set & 7) & 1)
-		return false;
-	return (control->window_sets >> (set & 7) & 1) || !s->is_listed || s->is_pending ||
-	       s->reason == TRUNCATE_NO_MAPPING;
-}
-
-/* A sample whose user part is to be walked again. OUTCOME_FILTERED: a quarter of the ring is not
- * for them, as a sample with what is known now is better than none. */
-static __always_inline u32 submit_window(
-	struct cpu_scratch *s, struct set_counters *c, u32 cpu, u64 began)
-{
-	struct sample_record *r = (void *)s->record;
-	void *ring = bpf_map_lookup_elem(&rings, &cpu);
-	u32 bytes = window_copy(s), n = s->unwind.n & (UNWIND_FRAMES - 1), size;
-	u64 flags = BPF_RB_NO_WAKEUP, used;
-
-	if (!ring || bytes > ABI_WINDOW_BYTES)
-		return OUTCOME_FILTERED;
-	size = sizeof(*r) + n * 8 + sizeof(struct stack_window) + bytes;
-	used = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
-	if (used + size > ring_wake_bytes + ring_wake_bytes / 2)
-		return OUTCOME_FILTERED;
-	r->kind = RECORD_WINDOW;
-	r->has_stack = 1;
-	r->size = size;
-	if (used > ring_wake_bytes / 2)
-		flags = BPF_RB_FORCE_WAKEUP;
-	r->own_ns = bpf_ktime_get_ns() - began;
-	if (bpf_ringbuf_output(ring, r, size, flags))
-		return DROP_RING_FULL;
-	c->windows++;
-	return OUTCOME_STORED;
-}
-
-/* How the user part was walked. Every frame had its rule looked up once, but the last one of a
- * stack that is too deep. */
-static __always_inline void count_rules(
-	const struct unwind_scratch *s, struct set_counters *c, u32 n_user)
-{
-	if (!n_user || s->reason == TRUNCATE_COMPAT)
+	r->wait.begin_ns = 0;
+	r->wait.unsampled_ns = 0;
+	if (!(attachments & control->wall))
 		return;
-	if (!s->is_listed) {
-		c->stacks_without_tables++;
+	st = thread_get(task);
+	if (!st || st->charged_ns < control->threads_since_ns)
 		return;
-	}
-	c->rule_searches += s->searches;
-	c->rule_hits += n_user > s->searches ? n_user - s->searches : 0;
-	c->pointer_frames += s->pointers;
+	r->wait.begin_ns = __sync_lock_test_and_set(&st->charged_ns, now);
+	r->wait.unsampled_ns = __sync_lock_test_and_set(&st->unsampled_ns, 0);
 }
 
 static __always_inline u32 take(struct perf_event_context *ctx, struct task_struct *task,
-	struct control *control, u64 attachments, struct cpu_scratch *s, struct set_counters *c,
+	struct control *control, u64 attachments, struct sample_scratch *s, struct set_counters *c,
 	u32 cpu, u32 set, u64 began)
 {
 	struct sample_record *r = (void *)s->record;
 	struct unwind_regs regs;
-	u64 cs, hash;
-	bool in_user = ARCH_REGS_IN_USER(&ctx->regs), is_walked = false;
-	u32 outcome, n_kernel;
+	u64 cs = 0, hash;
+	bool in_user = ARCH_REGS_IN_USER(&ctx->regs), is_walked = false, has_regs;
+	u32 outcome = sample_begin(r, task, control, attachments, cpu, set, began), n_kernel;
 
-	r->kind = RECORD_SAMPLE;
-	r->time_ns = began;
-	r->tid = identity_pid(task);
-	r->tgid = identity_pid(task->group_leader);
-	if (!r->tid || !r->tgid)
-		return DROP_PID_NAMESPACE;
-	r->start_ns = task->group_leader->start_boottime;
-	r->exec_id = task->self_exec_id;
-	r->cgroup_id = bpf_get_current_cgroup_id();
-	r->owner_uid = identity_owner(task);
-	r->cpu = cpu;
-	r->event_set = set;
-	r->attachments = attachments;
-	r->covering_sets = covering_sets(control, attachments);
-	bpf_get_current_comm(r->comm, sizeof(r->comm));
-
-	hash = unwind_hash(control->stack_seed, r->tgid);
-	hash = unwind_hash(hash, r->start_ns);
-	hash = unwind_hash(hash, r->exec_id);
+	if (outcome != OUTCOME_STORED)
+		return outcome;
+	hash = sample_hash(control, r);
 	s->unwind.n = 0;
 	if (!in_user)
 		hash = kernel_frames(ctx, s, hash);
@@ -376,48 +86,19 @@ static __always_inline u32 take(struct perf_event_context *ctx, struct task_stru
 	hash = unwind_hash(hash, n_kernel); /* the same words, split elsewhere, are another stack */
 
 	s->unwind.reason = TRUNCATE_NO_USER_STACK;
-	if (!(task->flags & PF_KTHREAD) && task->mm &&
-		user_regs_get(ctx, task, in_user, s, &regs, &cs)) {
-		if ((u16)cs == USER32_CS) {
-			unwind_push(&s->unwind, s->frames, regs.ip);
-			hash = unwind_hash(hash, regs.ip);
-			s->unwind.reason = TRUNCATE_COMPAT;
-		} else if (!in_user && stack_is_gone(task, &regs)) {
-			s->unwind.reason = TRUNCATE_EXEC;
-		} else {
-			/* Nobody's list is that of number 0. */
-			u64 unlisted = control->pointer_sets | control->window_sets;
-			u32 listed = unlisted >> (set & 7) & 1 ? 0 : task->tgid;
-
-			is_walked = true;
-			s->first = regs;
-			s->first_frame = task->mm->start_stack;
-			hash = unwind_user(&s->unwind, s->frames, &regs, listed, r->start_ns, hash);
-		}
+	if (!(task->flags & PF_KTHREAD) && task->mm) {
+		has_regs = true;
+		if (in_user)
+			ARCH_REGS_READ(&ctx->regs, &regs, &s->unwind.leaf, &cs);
+		else
+			has_regs = sample_entry_regs(s, task, &regs, &cs);
+		if (has_regs)
+			hash = sample_user(
+				s, task, control, &regs, cs, in_user, set, hash, &is_walked);
 	}
 	if (s->unwind.reason == TRUNCATE_NONE && n_kernel >= ABI_KERNEL_FRAMES)
 		s->unwind.reason = TRUNCATE_KERNEL_DEPTH;
-	/* The same frames may be all there is, or what could be had. */
-	r->stack_hash = unwind_hash_end(unwind_hash(hash, s->unwind.reason));
-	r->n_kernel = n_kernel;
-	r->n_user = s->unwind.n - n_kernel;
-	r->truncated = s->unwind.reason;
-
-	outcome = is_walked && wants_window(control, &s->unwind, set)
-			  ? submit_window(s, c, cpu, began)
-			  : OUTCOME_FILTERED;
-	if (outcome == OUTCOME_FILTERED)
-		outcome = submit(s, c, cpu, began);
-	if (outcome == OUTCOME_STORED) {
-		u32 reason = s->unwind.reason;
-
-		if (reason < TRUNCATE_COUNT)
-			c->truncated[reason]++;
-		c->kernel_frames += n_kernel;
-		c->user_frames += r->n_user;
-		count_rules(&s->unwind, c, r->n_user);
-	}
-	return outcome;
+	return sample_end(s, control, c, cpu, set, n_kernel, hash, is_walked, began);
 }
 
 static __always_inline u32 sample(
@@ -425,8 +106,7 @@ static __always_inline u32 sample(
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct control *control = control_get();
-	struct cpu_scratch *s;
-	struct walk_state *walk;
+	struct sample_scratch *s;
 	u64 attachments;
 	u32 outcome;
 
@@ -437,20 +117,12 @@ static __always_inline u32 sample(
 	attachments = covering_attachments(control, task);
 	if (!(attachments & control->set_attachments[set & (ABI_EVENT_SETS - 1)]))
 		return OUTCOME_FILTERED;
-	s = bpf_map_lookup_elem(&scratch, &cpu);
-	if (!s || s->busy)
+	s = sample_enter(cpu, WALK_SAMPLER);
+	if (!s)
 		return DROP_SCRATCH_BUSY;
-	walk = bpf_map_lookup_elem(&walks, &cpu);
-	if (!walk)
-		return DROP_SCRATCH_BUSY;
-	s->busy = 1;
-	/* Pairs with grace_passed(): what the daemon took away stays until this is even again. */
-	*(volatile u64 *)&walk->sequence += 1;
-	barrier();
+	charge(task, control, attachments, (void *)s->record, began);
 	outcome = take(ctx, task, control, attachments, s, c, cpu, set, began);
-	barrier();
-	*(volatile u64 *)&walk->sequence += 1;
-	s->busy = 0;
+	sample_leave(s, cpu, WALK_SAMPLER);
 	return outcome;
 }
 
@@ -460,7 +132,7 @@ int cpu_sample(struct perf_event_context *ctx)
 	u64 began = bpf_ktime_get_ns();
 	u32 cpu = bpf_get_smp_processor_id();
 	u64 set = bpf_get_attach_cookie(ctx);
-	u32 key = set * cpus + cpu, outcome;
+	u32 key = set * cpus + cpu;
 	struct set_counters *c;
 
 	if (set >= ABI_EVENT_SETS || cpu >= cpus)
@@ -469,15 +141,7 @@ int cpu_sample(struct perf_event_context *ctx)
 	if (!c)
 		return 0;
 	c->ran++;
-	outcome = sample(ctx, c, cpu, set, began);
-	if (outcome < DROP_COUNT)
-		c->dropped[outcome]++;
-	else if (outcome == OUTCOME_STORED)
-		c->stored++;
-	else if (outcome == OUTCOME_IDLE)
-		c->idle++;
-	else
-		c->filtered++;
+	sample_count(c, sample(ctx, c, cpu, set, began));
 	c->own_ns += bpf_ktime_get_ns() - began;
 	return 0;
 }

@@ -62,13 +62,35 @@ struct cred {
 
 struct super_block {
 	u32 s_dev;
+	unsigned long s_magic;
 };
 struct inode {
 	unsigned long i_ino;
+	unsigned short i_mode;
 	struct super_block *i_sb;
 };
 struct file {
 	struct inode *f_inode;
+};
+
+struct kernfs_node {
+	u64 id;
+};
+struct cgroup {
+	int level;
+	struct kernfs_node *kn;
+	struct cgroup *ancestors[1];
+};
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+struct files_struct {
+	struct fdtable *fdt;
 };
 
 struct mm_struct {
@@ -84,6 +106,7 @@ struct mm_struct___bitmap {
 };
 
 struct task_struct {
+	void *stack;
 	unsigned int flags;
 	int pid, tgid;
 	u64 start_boottime;
@@ -92,7 +115,13 @@ struct task_struct {
 	struct pid *thread_pid;
 	const struct cred *real_cred;
 	struct mm_struct *mm;
+	struct files_struct *files;
+	struct css_set *cgroups;
+	int on_cpu;
+	unsigned int __state;
+	unsigned long nvcsw, nivcsw;
 	unsigned int in_execve : 1;
+	unsigned int in_iowait : 1;
 	char comm[16];
 };
 

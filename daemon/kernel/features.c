@@ -166,6 +166,25 @@ static bool probe_tp_btf(char *detail)
 	return found;
 }
 
+static bool probe_tracepoint(const char *name, char *detail)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int r = btf ? btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) : -errno;
+
+	btf__free(btf);
+	return says(detail, r);
+}
+
+static bool probe_sched_exit(char *detail)
+{
+	return probe_tracepoint("btf_trace_sched_exit_tp", detail);
+}
+
+static bool probe_contention(char *detail)
+{
+	return probe_tracepoint("btf_trace_contention_begin", detail);
+}
+
 static bool probe_task_iterator(char *detail)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -294,6 +313,12 @@ static struct kernel_feature features[] = {
 	{ .name = "bpf_arena",
 		.needed = "unwind tables that take only the memory they fill",
 		.enable = "Linux 6.9 or newer; an array of fixed size takes its place" },
+	{ .name = "sched_exit",
+		.needed = "stacks of waits at the price of those that are kept",
+		.enable = "Linux 6.16 or newer; else each wait of a target pays for its stack" },
+	{ .name = "contention",
+		.needed = "the state kernel-lock",
+		.enable = "Linux 5.19 or newer" },
 	{ .name = "no_lockdown",
 		.needed = "kernel stacks, BTF",
 		.enable = "boot with lockdown=integrity or without" },
@@ -314,6 +339,8 @@ static bool (*const probes[])(char *detail) = {
 	probe_cgroup,
 	probe_kernel_symbols,
 	probe_arena,
+	probe_sched_exit,
+	probe_contention,
 	probe_lockdown,
 };
 _Static_assert(ARRAY_SIZE(probes) == ARRAY_SIZE(features), "a probe for each feature");

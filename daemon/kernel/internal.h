@@ -13,6 +13,9 @@ struct cpu_bpf;
 struct follow_bpf;
 struct mark_bpf;
 struct forget_bpf;
+struct waits_bpf;
+struct flush_bpf;
+struct creates_bpf;
 
 /* ---- cpus.c ---- */
 
@@ -37,6 +40,9 @@ struct programs {
 	struct follow_bpf *follow;
 	struct mark_bpf *mark;
 	struct forget_bpf *forget;
+	struct waits_bpf *waits; /* these three NULL until they are asked for */
+	struct flush_bpf *flush;
+	struct creates_bpf *creates;
 	struct control *control;  /* mapped, writable */
 	struct walk_state *walks; /* mapped; by CPU */
 	unsigned n_cpus;
@@ -50,6 +56,8 @@ struct programs {
 int programs_load(struct programs *p, const struct cpus *cpus, uint64_t ring_bytes,
 	const struct kernel_options *options, struct error *error);
 void programs_deinit(struct programs *p);
+/* Sets the error for a program that could not be loaded or attached: what to do about -r. */
+int programs_failed(const char *name, int r, struct error *error);
 /* Bytes a map occupies, as the kernel accounts it. */
 uint64_t programs_map_bytes(int map_fd);
 
@@ -118,7 +126,7 @@ struct tables {
 	struct room *open, *closed;
 	uint64_t closed_ns;
 	bool is_noted;
-	uint64_t *walking; /* by CPU: sequence of a walk to wait for, 0: none; owned */
+	uint64_t *walking; /* by CPU and context: sequence of a walk to wait for, 0: none; owned */
 };
 int tables_init(struct kernel *k);
 void tables_deinit(struct kernel *k);
@@ -227,14 +235,20 @@ struct kernel {
 	struct kernel_callbacks callbacks;
 	sd_event *event; /* ref */
 	sd_event_source *timer;
-	sd_event_source **sources;    /* of rings and sideband; 2 * cpus.n; owned */
-	bool sideband_is_quiet;	      /* a ring of it woke us: not again before a drain */
-	uint64_t bad[ABI_SETS]; /* records that were not understood, by set */
+	sd_event_source **sources; /* of rings and sideband; 2 * cpus.n; owned */
+	bool sideband_is_quiet;	   /* a ring of it woke us: not again before a drain */
+	uint64_t bad[ABI_SETS];	   /* records that were not understood, by set */
 	/* What is to be added, modulo 2^64, to stacks counted by set and reason. */
 	uint64_t moved[ABI_SETS][TRUNCATE_COUNT];
-	uint64_t follow_lost; /* processes without a place, as last logged */
-	uint64_t closed_ns;   /* own_ns of sets whose counters were taken again */
-	unsigned first_ring;  /* where the next drain starts */
+	uint64_t follow_lost;		   /* processes without a place, as last logged */
+	bool waits_are_on, creates_are_on; /* threads.c */
+	int flush_fd;	     /* an iterator over threads that is not at its end; -1: none */
+	uint64_t closed_ns;  /* own_ns of sets whose counters were taken again */
+	unsigned first_ring; /* where the next drain starts */
 };
+
+/* Something is collected from now on: the next drain comes soon. */
+void kernel_wake(struct kernel *k);
+void threads_deinit(struct kernel *k);
 
 #endif

@@ -67,6 +67,8 @@ static int rings_open(struct kernel *k, struct error *error)
 
 static bool sampling(const struct kernel *k)
 {
+	if (k->waits_are_on || k->creates_are_on)
+		return true;
 	for (unsigned i = 0; i < ABI_EVENT_SETS; i++)
 		if (k->sets[i].attachments)
 			return true;
@@ -84,6 +86,11 @@ static void timer_again(struct kernel *k, bool now)
 		return;
 	(void)sd_event_source_set_time_relative(k->timer, in_ns / NS_PER_US);
 	(void)sd_event_source_set_enabled(k->timer, SD_EVENT_ONESHOT);
+}
+
+void kernel_wake(struct kernel *k)
+{
+	timer_again(k, false);
 }
 
 /* Processes that found no place are not followed, which no sample can tell. */
@@ -220,6 +227,7 @@ int kernel_new(struct kernel **ret, sd_event *event, const struct kernel_options
 	if (!k)
 		return error_set(error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
 	k->callbacks = *callbacks;
+	k->flush_fd = -1;
 	k->event = event ? sd_event_ref(event) : NULL;
 	r = kernel_open(k, options, error);
 	if (r < 0) {
@@ -247,6 +255,7 @@ struct kernel *kernel_free(struct kernel *k)
 			ring_deinit(&k->rings[i]);
 	free(k->rings);
 	tables_deinit(k);
+	threads_deinit(k);
 	programs_deinit(&k->programs);
 	sd_event_unref(k->event);
 	free(k);

@@ -23,7 +23,7 @@
 #include "bpf/mark.skel.h"
 #include "bpf/self.skel.h"
 
-static int load_failed(const char *name, int r, struct error *error)
+int programs_failed(const char *name, int r, struct error *error)
 {
 	features_log_libbpf();
 	if (r == -EPERM)
@@ -51,7 +51,7 @@ static int self_find(struct self_bpf **ret, struct error *error)
 	int r;
 
 	if (!self)
-		return load_failed("self", -errno, error);
+		return programs_failed("self", -errno, error);
 	r = bpf_prog_test_run_opts(bpf_program__fd(self->progs.self), &run);
 	if (r == 0 && run.retval)
 		r = -ESRCH;
@@ -195,7 +195,7 @@ static int load_sampler(struct programs *p, const struct cpus *cpus, uint64_t ri
 		r = load_cpu(p, self, cpus, ring_bytes, options);
 	}
 	self_bpf__destroy(self);
-	return r < 0 ? load_failed("cpu", r, error) : 0;
+	return r < 0 ? programs_failed("cpu", r, error) : 0;
 }
 
 /* Gives a map of the sampler to an object that is open and not loaded. */
@@ -220,7 +220,7 @@ static int load_others(struct programs *p, struct error *error)
 	if (r == 0)
 		r = follow_bpf__attach(p->follow);
 	if (r < 0)
-		return load_failed("follow", r, error);
+		return programs_failed("follow", r, error);
 
 	p->mark = mark_bpf__open();
 	r = p->mark ? share(p->mark->maps.processes, processes) : -errno;
@@ -229,7 +229,7 @@ static int load_others(struct programs *p, struct error *error)
 	if (r == 0)
 		r = mark_bpf__load(p->mark);
 	if (r < 0)
-		return load_failed("mark", r, error);
+		return programs_failed("mark", r, error);
 
 	p->forget = forget_bpf__open();
 	r = p->forget ? share(p->forget->maps.processes, processes) : -errno;
@@ -237,7 +237,7 @@ static int load_others(struct programs *p, struct error *error)
 		r = share(p->forget->maps.control, control);
 	if (r == 0)
 		r = forget_bpf__load(p->forget);
-	return r < 0 ? load_failed("forget", r, error) : 0;
+	return r < 0 ? programs_failed("forget", r, error) : 0;
 }
 
 static size_t counters_bytes(const struct programs *p)

@@ -49,10 +49,13 @@ void tables_retire(struct kernel *k, struct room *room)
 	k->tables.open = room;
 }
 
-static uint64_t sequence_of(const struct kernel *k, unsigned cpu)
+/* Of the i-th pair of a CPU and what may be at work on it. */
+static uint64_t sequence_of(const struct kernel *k, unsigned i)
 {
-	/* Pairs with the two additions in sample() of cpu.bpf.c. */
-	return __atomic_load_n(&k->programs.walks[cpu].sequence, __ATOMIC_ACQUIRE);
+	const struct walk_state *walk = &k->programs.walks[i / WALK_CONTEXTS];
+
+	/* Pairs with the additions in sample_enter() and sample_leave() of sample.bpf.h. */
+	return __atomic_load_n(&walk->sequence[i % WALK_CONTEXTS], __ATOMIC_ACQUIRE);
 }
 
 /* Have all walks ended that were under way when the rooms were closed? The wait before looking is
@@ -64,14 +67,14 @@ static bool grace_passed(struct kernel *k)
 	if (!t->is_noted) {
 		if (clock_monotonic_ns() - t->closed_ns < GRACE_NS)
 			return false;
-		for (unsigned i = 0; i < k->cpus.n; i++) {
+		for (unsigned i = 0; i < k->cpus.n * WALK_CONTEXTS; i++) {
 			uint64_t sequence = sequence_of(k, i);
 
 			t->walking[i] = sequence & 1 ? sequence : 0;
 		}
 		t->is_noted = true;
 	}
-	for (unsigned i = 0; i < k->cpus.n; i++)
+	for (unsigned i = 0; i < k->cpus.n * WALK_CONTEXTS; i++)
 		if (t->walking[i] && sequence_of(k, i) == t->walking[i])
 			return false;
 	return true;
@@ -124,7 +127,7 @@ int tables_init(struct kernel *k)
 	generation_end(&t->store);
 	t->tables = (struct array)ARRAY_INIT(struct loaded_table, LIMIT_MODULES);
 	t->free_table = TABLE_FREE;
-	t->walking = calloc(k->cpus.n, sizeof(*t->walking));
+	t->walking = calloc((size_t)k->cpus.n * WALK_CONTEXTS, sizeof(*t->walking));
 	if (!t->walking)
 		return -ENOMEM;
 	r = rules_init(&t->rules, (void *)(k->programs.store + STORE_RULES));
