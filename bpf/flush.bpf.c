@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR (BSD-2-Clause AND GPL-2.0)
 /*
- * A walk of the daemon over the threads that live. With `seed`, each gets its state, so that what
- * it does is known from then on. Else each wait that goes on is told up to now, with the registers
- * and the stack of the thread, which are read from here as it sleeps; and for `wall` the CPU time
- * that nobody has told.
+ * A walk of the daemon over the threads that live. With `seed`, each that is covered gets its
+ * state, so that what it does is known from then on; the others have none, and cost a look that
+ * finds nothing. Else each wait that goes on is told up to now, with the registers and the stack of
+ * the thread, which are read from here as it sleeps; and for `wall` the CPU time that nobody has
+ * told.
  *
  * What is told is taken out of the thread's state first, by an atomic exchange: the thread may wake
  * at any moment. Whoever reads the iterator gets one byte for each record, and so may stop after
@@ -19,29 +20,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* The request; the daemon asks one at a time. */
 __u32 flush_seed;
 __u64 flush_attachments;
-
-static void seed(struct control *control, struct task_struct *task)
-{
-	struct thread_state begin = { .owner_uid = OWNER_NOBODY }, *st;
-	u64 now = bpf_ktime_get_ns();
-
-	if (task->on_cpu) {
-		begin.charged_ns = now;
-	} else {
-		begin.is_off = 1;
-		begin.began_ns = begin.told_ns = now;
-		begin.random = bpf_get_prandom_u32();
-		begin.flags = task->__state ? WAIT_IS_BLOCKED : 0;
-		begin.woken_ns = task->__state ? 0 : now;
-		begin.is_stopped = (task->__state & (TASK_STOPPED | TASK_TRACED)) != 0;
-	}
-	st = bpf_task_storage_get(&threads, task, &begin, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!st)
-		__sync_fetch_and_add(&missed_threads, 1);
-	else if (st->began_ns < control->threads_since_ns &&
-		 st->charged_ns < control->threads_since_ns)
-		*st = begin; /* of an earlier time, and nothing has happened since */
-}
 
 /* ---- whom it covers: of another task than the current one ---- */
 
@@ -62,7 +40,7 @@ static u64 attachments_of(struct control *control, struct task_struct *task)
 {
 	u64 has =
 		control->all | process_attachments(task->tgid, task->group_leader->start_boottime);
-	u64 rules = control->cgroup_rules & flush_attachments & ~has;
+	u64 rules = control->cgroup_rules & ~has;
 
 	for (u32 i = 0; i < ABI_ATTACHMENTS; i++) {
 		const struct target_rule *rule = &control->rules[i];
@@ -72,6 +50,34 @@ static u64 attachments_of(struct control *control, struct task_struct *task)
 			has |= 1ULL << i;
 	}
 	return has;
+}
+
+static void seed(struct control *control, struct task_struct *task)
+{
+	u64 wanted = control->waits | control->unlocks | control->wall;
+	struct thread_state begin = { .owner_uid = OWNER_NOBODY }, *st;
+	u64 now = bpf_ktime_get_ns();
+
+	if ((task->flags & PF_KTHREAD) || !(attachments_of(control, task) & wanted)) {
+		(void)bpf_task_storage_delete(&threads, task);
+		return;
+	}
+	if (task->on_cpu) {
+		begin.charged_ns = now;
+	} else {
+		begin.is_off = 1;
+		begin.began_ns = begin.told_ns = now;
+		begin.random = bpf_get_prandom_u32();
+		begin.flags = task->__state ? WAIT_IS_BLOCKED : 0;
+		begin.woken_ns = task->__state ? 0 : now;
+		begin.is_stopped = (task->__state & (TASK_STOPPED | TASK_TRACED)) != 0;
+	}
+	st = bpf_task_storage_get(&threads, task, &begin, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!st)
+		__sync_fetch_and_add(&missed_threads, 1);
+	else if (st->began_ns < control->threads_since_ns &&
+		 st->charged_ns < control->threads_since_ns)
+		*st = begin; /* of an earlier time, and nothing has happened since */
 }
 
 /* ---- the stack of a thread that sleeps ---- */

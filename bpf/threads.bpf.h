@@ -41,8 +41,9 @@ struct thread_state {
 	char waker[ABI_COMM];
 };
 
-/* Task -> its state; freed with the task. Made when a thread is created, and by the daemon's first
- * walk over those that live; never under the lock of a run queue. */
+/* Task -> its state; freed with the task. Made for covered threads: when one is created or becomes
+ * somebody else, and by the daemon's walks over those that live; never under the lock of a run
+ * queue. Bound: threads of targets. */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

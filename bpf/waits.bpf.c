@@ -231,12 +231,11 @@ int BPF_PROG(waits_switch, bool preempt, struct task_struct *prev, struct task_s
 	unsigned int prev_state)
 {
 	struct thread_state *st = thread_get(prev);
-	u64 now = bpf_ktime_get_ns();
 
 	if (st)
-		thread_off(prev, st, preempt, prev_state, now);
+		thread_off(prev, st, preempt, prev_state, bpf_ktime_get_ns());
 	if (!(next->nvcsw + next->nivcsw))
-		thread_first(next, now);
+		thread_first(next, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -382,6 +381,15 @@ int BPF_PROG(waits_irq_end, int irq)
 
 /* ---- new threads ---- */
 
+/* Is a thread covered whose cgroups are those of the current task? */
+static __always_inline bool is_covered(struct task_struct *task)
+{
+	struct control *control = control_get();
+
+	return control && (covering_attachments(control, task) &
+				  (control->waits | control->unlocks | control->wall));
+}
+
 /* Before it can run. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(waits_fork, struct task_struct *parent, struct task_struct *child)
@@ -389,11 +397,39 @@ int BPF_PROG(waits_fork, struct task_struct *parent, struct task_struct *child)
 	struct thread_state begin = { .is_off = 1, .flags = WAIT_IS_NEW };
 	struct user_regs *regs = (void *)bpf_task_pt_regs(child);
 
+	if (!is_covered(child))
+		return 0;
 	begin.began_ns = begin.told_ns = begin.woken_ns = bpf_ktime_get_ns();
 	begin.owner_uid = OWNER_NOBODY;
 	bpf_probe_read_kernel(&begin.first_ip, sizeof(begin.first_ip), &regs->ip);
 	if (!bpf_task_storage_get(&threads, child, &begin, BPF_LOCAL_STORAGE_GET_F_CREATE))
 		__sync_fetch_and_add(&missed_threads, 1);
+	return 0;
+}
+
+/* The current thread may have become a target; follow.bpf.c, which is there before, has seen it. */
+static __always_inline void begin_current(struct task_struct *task)
+{
+	struct thread_state begin = { .owner_uid = OWNER_NOBODY };
+
+	if (task != bpf_get_current_task_btf() || thread_get(task) || !is_covered(task))
+		return;
+	begin.charged_ns = bpf_ktime_get_ns();
+	if (!bpf_task_storage_get(&threads, task, &begin, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		__sync_fetch_and_add(&missed_threads, 1);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(waits_exec, struct task_struct *task)
+{
+	begin_current(task);
+	return 0;
+}
+
+SEC("tp_btf/task_rename")
+int BPF_PROG(waits_rename, struct task_struct *task)
+{
+	begin_current(task);
 	return 0;
 }
 

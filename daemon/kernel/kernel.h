@@ -104,6 +104,9 @@ void kernel_set_info(struct kernel *k, unsigned set, struct kernel_set_info *ret
  * state of every thread that lives is begun. -EOPNOTSUPP: this kernel cannot; with text. */
 int kernel_threads_attach(
 	struct kernel *k, uint32_t probes, uint64_t attachment_bits, struct error *error);
+/* Every second: threads that became targets otherwise than by fork and exec, as by being moved into
+ * another cgroup. */
+void kernel_threads_look(struct kernel *k);
 /* Takes the bits from all of them; the last one out detaches the programs. */
 void kernel_threads_detach(struct kernel *k, uint64_t attachment_bits);
 /* Waits of at least that long are all kept, shorter ones by their duration; 0: all. */

@@ -137,15 +137,21 @@ static int waits_on(struct kernel *k)
 	struct programs *p = &k->programs;
 	int r = p->waits ? 0 : load_waits(p);
 
-	if (r < 0 || k->waits_are_on)
-		return r;
-	p->control->threads_since_ns = clock_monotonic_ns();
-	r = waits_bpf__attach(p->waits);
-	if (r == 0) {
-		k->waits_are_on = true;
-		r = seed(k);
+	if (r == 0 && !k->waits_are_on) {
+		p->control->threads_since_ns = clock_monotonic_ns();
+		r = waits_bpf__attach(p->waits);
+		k->waits_are_on = r == 0;
 	}
-	return r;
+	return r < 0 ? r : seed(k);
+}
+
+void kernel_threads_look(struct kernel *k)
+{
+	const struct control *control = k->programs.control;
+
+	if (k->waits_are_on && (control->cgroup_rules | control->exec_rules) &
+				       (control->waits | control->unlocks | control->wall))
+		(void)seed(k);
 }
 
 static void waits_off(struct kernel *k)
@@ -155,6 +161,7 @@ static void waits_off(struct kernel *k)
 	k->flush_fd = close_fd(k->flush_fd);
 	waits_bpf__detach(k->programs.waits);
 	k->waits_are_on = false;
+	(void)seed(k);
 }
 
 static int creates_on(struct kernel *k)
@@ -223,6 +230,8 @@ void kernel_threads_detach(struct kernel *k, uint64_t attachment_bits)
 	mask_clear(&control->creates, attachment_bits);
 	if (!control->waits && !control->unlocks && !control->wall)
 		waits_off(k);
+	else if (k->waits_are_on)
+		(void)seed(k);
 	if (!control->creates)
 		creates_off(k);
 }
