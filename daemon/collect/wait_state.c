@@ -470,14 +470,14 @@ enum wait_state wait_state(
 		return WAIT_RUNNING;
 	if (facts->only_runnable || !(facts->flags & WAIT_IS_BLOCKED))
 		return WAIT_RUNNABLE;
+	if (facts->syscall == SYSCALL_STOPPED)
+		return WAIT_STOPPED;
 	if (facts->flags & WAIT_IS_KERNEL_LOCK)
 		return WAIT_KERNEL_LOCK;
 	if (facts->flags & WAIT_IS_FAULT)
 		return WAIT_FAULT;
 	if (facts->flags & WAIT_IS_IO)
 		return WAIT_DISK;
-	if (facts->syscall == SYSCALL_NONE)
-		return WAIT_STOPPED; /* on the way back to user space only signals and ptrace do */
 	enum wait_state state =
 		is_futex(facts->syscall) ? of_futex(frames, n, false, &at) : of_syscall(facts);
 	enum wait_state better = refined(state, frames, n, at);

@@ -374,7 +374,7 @@ static void other_calls_are_what_they_wait_for(void **state)
 		{ SYS_semtimedop, WAIT_FILE_NONE, WAIT_IPC },
 		{ SYS_io_uring_enter, WAIT_FILE_ANONYMOUS, WAIT_IO_URING },
 		{ SYS_mmap, WAIT_FILE_NONE, WAIT_OTHER },
-		{ SYSCALL_NONE, WAIT_FILE_NONE, WAIT_STOPPED },
+		{ SYSCALL_STOPPED, WAIT_FILE_NONE, WAIT_STOPPED },
 	};
 	/* A name inwards of a call that is no futex decides nothing. */
 	const struct wait_frame frames[] = { { "pthread_mutex_lock", LIBC }, { "work", APP } };
