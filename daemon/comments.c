@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Comments of profiles (comments.h). Pure but for reading the daemon's state. */
+/* Comments of profiles (comments.h): of the selection here, of losses and cost in comments_loss.c.
+ * Pure but for reading the daemon's state. */
 #include "comments.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,19 +8,42 @@
 #include <sys/utsname.h>
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "comments_loss.h"
+#include "policy.h"
 #include "profd.h"
 
-/* Said to a person from one in so many on. */
-#define NOT_RUN_NOTE 20
+#define MAX_RATES    64
+#define MAX_RUNTIMES 16
+
+/* NULL: of a thread that nobody saw being made. */
+static const struct series_key *key_of(const struct profd *p, const struct selected *row)
+{
+	return row->series == SERIES_NONE
+		       ? NULL
+		       : &slots_series(aggregate_slots(p->aggregate), row->series)->key;
+}
+
+static uint64_t bits_of(const struct profd *p, const struct selection *s)
+{
+	uint64_t bits = 0;
+
+	ARRAY_EACH(&s->rows, struct selected, row) {
+		const struct series_key *key = key_of(p, row);
+		bits |= key ? key->attachments : 0;
+	}
+	return bits;
+}
+
+/* ---- how it was collected ---- */
 
 static void write_rates(FILE *out, struct profd *p, const struct selection *s)
 {
-	uint64_t seen[64] = { 0 };
+	uint64_t seen[MAX_RATES] = { 0 };
 
 	ARRAY_EACH(&s->rows, struct selected, row) {
-		uint32_t rate = slots_series(aggregate_slots(p->aggregate), row->series)->key.rate;
-		if (rate < ARRAY_SIZE(seen))
-			seen[rate] += row->count;
+		const struct series_key *key = key_of(p, row);
+		if (key && key->probe_set == SERIES_CPU && key->rate < ARRAY_SIZE(seen))
+			seen[key->rate] += row->count;
 	}
 	for (uint32_t i = 0; i < ARRAY_SIZE(seen) && i < aggregate_n_rates(p->aggregate); i++) {
 		const struct aggregate_rate *rate = aggregate_rate(p->aggregate, i);
@@ -33,60 +57,72 @@ static void write_rates(FILE *out, struct profd *p, const struct selection *s)
 
 static void write_attachments(FILE *out, struct profd *p, const struct selection *s)
 {
-	uint64_t bits = 0;
-	ARRAY_EACH(&s->rows, struct selected, row)
-		bits |= slots_series(aggregate_slots(p->aggregate), row->series)->key.attachments;
+	uint64_t bits = bits_of(p, s);
 	const struct attachment *a;
+	char types[TYPES_TEXT], span[64];
+
 	for (size_t i = 0; (a = attachment_table_at(p->attachments, i)); i++) {
 		_cleanup_free_ char *target = target_spec_format(&a->target);
-		if ((a->bits & bits) && target)
-			fprintf(out, "attachment: %s, %s, %u Hz\n",
-				*target ? target : "own processes", a->event, a->freq_hz);
+		if (!(a->bits & bits) || !target || !a->on)
+			continue;
+		fprintf(out, "attachment: %s", *target ? target : "own processes");
+		if (a->types != 1U << PROFILE_CPU)
+			fprintf(out, ", %s", types_format(a->types, types, sizeof(types)));
+		if (a->freq_hz)
+			fprintf(out, ", %s, %u Hz", a->event, a->freq_hz);
+		if (types_have_threshold(a->types) && a->threshold_ns)
+			fprintf(out, ", threshold %s",
+				clock_format_span(a->threshold_ns, span, sizeof(span)));
+		else if (types_have_threshold(a->types))
+			fputs(", every wait", out);
+		fputc('\n', out);
 	}
 }
 
-static void write_counts(FILE *out, const struct account *a)
+static void write_source(FILE *out, const struct comments_of *of)
 {
-	uint64_t dropped = 0;
-	for (unsigned i = 0; i < DROP_COUNT; i++)
-		dropped += a->dropped[i];
-	fprintf(out,
-		"samples of the whole machine: triggered %" PRIu64 " = not_run %" PRIu64
-		" + idle %" PRIu64 " + filtered %" PRIu64 " + stored %" PRIu64 " + dropped %" PRIu64
-		"\n",
-		a->triggered, a->not_run, a->idle, a->filtered, a->stored, dropped);
-	for (unsigned i = 0; i < DROP_COUNT; i++)
-		if (a->dropped[i])
-			fprintf(out, "dropped: %s %" PRIu64 " (%s)\n", drop_name(i), a->dropped[i],
-				drop_text(i));
-	for (unsigned i = 1; i < TRUNCATE_COUNT; i++)
-		if (a->truncated[i])
-			fprintf(out, "truncated: %s %" PRIu64 " (%s)\n", truncate_name(i),
-				a->truncated[i], truncate_text(i));
-	if (a->superseded)
-		fprintf(out, "superseded: %" PRIu64 " stored samples were left to a higher rate\n",
-			a->superseded);
-	if (a->sideband_lost)
-		fprintf(out, "sideband: %" PRIu64 " records of mappings and processes were lost\n",
-			a->sideband_lost);
+	char span[64] = "";
+
+	switch (of->type) {
+	case PROFILE_CPU:
+	case PROFILE_TYPES_N:
+		return;
+	case PROFILE_THREADCREATE:
+		fputs("source: the kernel side; threads that live, by the stack that made them; "
+		      "[before attach]: made before that was collected\n",
+			out);
+		return;
+	case PROFILE_MUTEX:
+		fputs("source: the kernel side; who wakes a thread that waits for a futex is "
+		      "charged with the wait\n",
+			out);
+		break;
+	case PROFILE_WALL:
+		fputs("source: the kernel side; CPU time as the scheduler has it, told by samples "
+		      "([unsampled]: by none), and waits of threads\n",
+			out);
+		break;
+	case PROFILE_BLOCK:
+	case PROFILE_RUNQ:
+	case PROFILE_OFFCPU:
+		fputs("source: the kernel side; waits of threads, by switches and wakings\n", out);
+		break;
+	}
+	if (of->profd->threshold_ns)
+		fprintf(out,
+			"threshold: %s now; a wait that is shorter was kept with probability "
+			"length/threshold and counts threshold/length times: values are estimates "
+			"without bias\n",
+			clock_format_span(of->profd->threshold_ns, span, sizeof(span)));
+	else
+		fputs("threshold: none now; every wait is kept\n", out);
 }
 
-static void write_cost(FILE *out, const struct account *a, uint64_t span_ns)
-{
-	uint64_t all = a->bpf_ns + a->daemon_ns + a->target_ns + a->symbolizer_ns + a->encoder_ns;
-	fprintf(out,
-		"cost of profd meanwhile, CPU ms: bpf %.1f, daemon %.1f, target helper %.1f, "
-		"symbolizer %.1f, encoder %.1f; together %.3f %% of one CPU\n",
-		(double)a->bpf_ns / 1e6, (double)a->daemon_ns / 1e6, (double)a->target_ns / 1e6,
-		(double)a->symbolizer_ns / 1e6, (double)a->encoder_ns / 1e6,
-		span_ns ? 100.0 * (double)all / (double)span_ns : 0.0);
-}
-
-#define MAX_RUNTIMES 16
+/* ---- hints ---- */
 
 struct runtime_count {
-	struct runtime_info runtime;
-	uint32_t pid; /* one of them */
+	const char *name, *hint; /* hint NULL: it schedules by itself */
+	uint32_t pid;		 /* one of them */
 	uint64_t samples;
 };
 
@@ -103,55 +139,143 @@ static bool has_perf_map(struct profd *p, const struct process *process)
 	return false;
 }
 
-char *comments_interpreters(struct profd *p, const struct selection *s)
+/* What there is to say of the process; name NULL: nothing. */
+static struct runtime_count hint_of(const struct comments_of *of, uint32_t id)
 {
-	struct runtime_count counts[MAX_RUNTIMES];
+	struct profd *p = of->profd;
+	const struct process *process = process_table_get(p->processes, id);
+	struct runtime_count none = { 0 };
+
+	if (!process)
+		return none;
+	struct runtime_info runtime = process_runtime(process->exe ? process->exe : "", "", 0);
+	if (*runtime.hint && !has_perf_map(p, process))
+		return (struct runtime_count){ runtime.name, runtime.hint, process->pid, 0 };
+	const char *go = program_runtime(p, process, process->exe);
+	if (of->type != PROFILE_CPU && of->type != PROFILE_THREADCREATE &&
+		strncmp(go, "go", 2) == 0)
+		return (struct runtime_count){ go, NULL, process->pid, 0 };
+	return none;
+}
+
+char *comments_hints(const struct comments_of *of, const struct selection *s)
+{
+	struct runtime_count counts[MAX_RUNTIMES], hint = { 0 };
 	size_t n = 0, n_text = 0;
 	uint32_t last = 0;
-	struct runtime_info runtime = { 0 };
-	const struct process *process = NULL;
 	char *text = NULL;
 	_cleanup_fclose_ FILE *out = open_memstream(&text, &n_text);
 	if (!out)
 		return NULL;
 
 	ARRAY_EACH(&s->rows, struct selected, row) {
-		uint32_t id = slots_series(aggregate_slots(p->aggregate), row->series)->key.process;
-		if (id != last) {
-			process = process_table_get(p->processes, id);
-			runtime = process_runtime(process ? process->exe : "", "", 0);
-			if (!process || !*runtime.hint || has_perf_map(p, process))
-				process = NULL;
-			last = id;
+		const struct series_key *key = key_of(of->profd, row);
+		if (key && key->process != last) {
+			hint = hint_of(of, key->process);
+			last = key->process;
 		}
 		size_t i = 0;
-		while (process && i < n && strcmp(counts[i].runtime.name, runtime.name) != 0)
+		while (key && hint.name && i < n && strcmp(counts[i].name, hint.name) != 0)
 			i++;
-		if (!process || i == MAX_RUNTIMES)
+		if (!key || !hint.name || i == MAX_RUNTIMES)
 			continue;
 		if (i == n)
-			counts[n++] = (struct runtime_count){ runtime, process->pid, 0 };
+			counts[n++] = hint;
 		counts[i].samples += row->count;
 	}
 	for (size_t i = 0; i < n; i++)
-		fprintf(out,
-			"%s: %" PRIu64
-			" %s of an interpreter (process %u and its like); what names "
-			"its functions: %s\n",
-			counts[i].runtime.name, counts[i].samples,
-			counts[i].samples == 1 ? "sample is" : "samples are", counts[i].pid,
-			counts[i].runtime.hint);
+		if (counts[i].hint)
+			fprintf(out,
+				"%s: %" PRIu64
+				" %s of an interpreter (process %u and its like); what names "
+				"its functions: %s\n",
+				counts[i].name, counts[i].samples,
+				counts[i].samples == 1 ? "sample is" : "samples are", counts[i].pid,
+				counts[i].hint);
+		else
+			fprintf(out,
+				"%s: threads are what waits here, not goroutines (process %u and "
+				"its like); what waits for a sync.Mutex or a channel takes the Go "
+				"reader\n",
+				counts[i].name, counts[i].pid);
 	fclose(TAKE_PTR(out));
 	return text;
 }
 
-char *comments_profile(
-	struct profd *p, const struct selection *s, const char *interpreters, bool privileged)
+/* ---- what else there is ---- */
+
+/* What attachments with these bits collect; of those that have ended, what they did. */
+static uint32_t types_of(const struct profd *p, uint64_t bits)
 {
+	const struct attachment *a;
+	uint32_t types = 0;
+
+	for (size_t i = 0; (a = attachment_table_at(p->attachments, i)); i++) {
+		types |= a->bits & bits ? a->types : 0;
+		bits &= ~a->bits;
+	}
+	return types | attachment_table_types(p->attachments, bits);
+}
+
+uint32_t comments_skewed(const struct comments_of *of, const struct selection *s)
+{
+	uint64_t last = 0;
+	uint32_t skewed = 0;
+
+	ARRAY_EACH(&s->rows, struct selected, row) {
+		const struct series_key *key = key_of(of->profd, row);
+		if (!key || key->attachments == last)
+			continue;
+		last = key->attachments;
+		uint32_t types = types_of(of->profd, last);
+		/* Only what adds to what was asked for. */
+		if (types_skew(types | 1U << of->type))
+			skewed |= types;
+	}
+	return skewed;
+}
+
+char *comments_left_out(uint64_t left_out, const uint64_t left_out_ns[WAIT_COUNT])
+{
+	bool told[WAIT_COUNT] = { 0 };
+	char *text = NULL, span[64];
+	size_t n = 0;
+	_cleanup_fclose_ FILE *out = open_memstream(&text, &n);
+	if (!out)
+		return NULL;
+
+	const char *before = "left out: ";
+	/* The longest first. */
+	for (unsigned i = 0; left_out && i < WAIT_COUNT; i++) {
+		unsigned most = WAIT_COUNT;
+		for (unsigned state = 0; state < WAIT_COUNT; state++)
+			if (!told[state] && left_out_ns[state] &&
+				(most == WAIT_COUNT || left_out_ns[state] > left_out_ns[most]))
+				most = state;
+		if (most == WAIT_COUNT)
+			break;
+		told[most] = true;
+		fprintf(out, "%s%s in %s", before,
+			clock_format_span(left_out_ns[most], span, sizeof(span)),
+			wait_state_name((enum wait_state)most));
+		before = ", ";
+	}
+	if (strcmp(before, ", ") == 0)
+		fputs("; --state all shows them\n", out);
+	fclose(TAKE_PTR(out));
+	return text;
+}
+
+/* ---- all of it ---- */
+
+char *comments_profile(const struct comments_of *of, const struct selection *s,
+	const struct dump_result *left_out, uint32_t skewed, const char *hints)
+{
+	_cleanup_free_ char *left = comments_left_out(left_out->left_out, left_out->left_out_ns);
+	struct profd *p = of->profd;
+	struct utsname host;
 	char *text = NULL;
 	size_t n = 0;
-	struct account span;
-	struct utsname host;
 	_cleanup_fclose_ FILE *out = open_memstream(&text, &n);
 	if (!out)
 		return NULL;
@@ -160,58 +284,44 @@ char *comments_profile(
 	if (uname(&host) == 0)
 		fprintf(out, ", %s %s %s", host.sysname, host.release, host.machine);
 	fputc('\n', out);
+	write_source(out, of);
 	write_rates(out, p, s);
 	write_attachments(out, p, s);
-	fputs(interpreters, out);
-	account_span(p, s->got_from_ns, s->got_until_ns, &span);
-	if (privileged)
-		write_counts(out, &span);
-	write_cost(out, &span, s->got_until_ns - s->got_from_ns);
+	fputs(left ? left : "", out);
+	fputs(hints, out);
+	policy_write(out, p, skewed, s->got_from_ns, s->got_until_ns);
+	comments_write_losses(out, of, s->got_from_ns, s->got_until_ns);
 	fclose(TAKE_PTR(out));
 	return text;
 }
 
-static void write_losses(FILE *out, const struct account *span, uint64_t dropped, uint64_t outside)
+char *comments_notes(const struct comments_of *of, const struct dump_result *result,
+	uint32_t skewed, const char *hints)
 {
-	if (dropped)
-		fprintf(out,
-			"%" PRIu64 " of %" PRIu64 " samples were lost (profctl status says why)\n",
-			dropped, span->stored + dropped);
-	if (outside > span->stored)
-		fprintf(out,
-			"%" PRIu64 " samples were of processes outside of profd's PID namespace\n",
-			outside);
-	if (span->not_run * NOT_RUN_NOTE > span->triggered)
-		fprintf(out,
-			"%" PRIu64 " of %" PRIu64
-			" samples were not taken: ticks that came late and were merged, or that "
-			"the kernel skipped\n",
-			span->not_run, span->triggered);
-}
-
-char *comments_notes(struct profd *p, uint64_t from_ns, uint64_t until_ns, const char *interpreters,
-	bool privileged)
-{
+	_cleanup_free_ char *left = comments_left_out(result->left_out, result->left_out_ns);
 	char *text = NULL;
 	size_t n = 0;
-	struct account span;
 	_cleanup_fclose_ FILE *out = open_memstream(&text, &n);
 	if (!out)
 		return NULL;
 
-	account_span(p, from_ns, until_ns, &span);
-	/* Outside of our PID namespace is not ours to lose. */
-	uint64_t dropped = 0, outside = span.dropped[DROP_PID_NAMESPACE];
-	for (unsigned i = 0; i < DROP_COUNT; i++)
-		dropped += span.dropped[i];
-	dropped -= outside;
-	if (privileged)
-		write_losses(out, &span, dropped, outside);
-	else if (dropped)
-		/* How much the whole machine does is not everybody's business, its share is. */
-		fprintf(out, "%.2f %% of the machine's samples were lost\n",
-			100.0 * (double)dropped / (double)(span.stored + dropped));
-	fputs(interpreters, out);
+	comments_note_losses(out, of, result->from_ns, result->until_ns);
+	fputs(left ? left : "", out);
+	policy_write(out, of->profd, skewed, result->from_ns, result->until_ns);
+	fputs(hints, out);
 	fclose(TAKE_PTR(out));
 	return text;
+}
+
+size_t comments_split(char *text, char **lines, size_t max)
+{
+	size_t n = 0;
+
+	for (char *at = text; at && *at && n < max;) {
+		lines[n++] = at;
+		at = strchrnul(at, '\n');
+		if (*at)
+			*at++ = '\0';
+	}
+	return n;
 }

@@ -1,51 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dump requests, from the message to the reply: whose, which span, attach for `--seconds`, wait,
- * dump, answer. Owns the jobs under way; each belongs to one ipc_request and ends with its reply or
- * its cancellation.
+ * Dump requests, from the message to the end of their span: whose, which span, attach for
+ * `--seconds`, wait, have told what goes on. Owns the jobs under way; each belongs to one
+ * ipc_request and ends with its reply or its cancellation.
  */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/limits.h"
-#include "comments.h"
-#include "profd.h"
+#include "dumps.h"
 
 #define PROGRESS_US (100 * 1000)
 #define SECONDS_MAX (24ULL * 3600 * NS_PER_SEC)
 #define SETTLE_US   (5 * 1000)
 #define SETTLE_MAX  (1 * NS_PER_SEC)
+#define DRAIN_NS    (16 * NS_PER_MS)
 
-struct dump_job {
-	struct pending pending;
-	struct profd *profd;
-	struct ipc_request *request;
-	struct peer peer;
-	struct target_spec target;
-	uint32_t *dead_pids; /* owned: pids named that have ended */
-	size_t n_dead;
-	bool any; /* no target: everything the peer may see */
-	bool slots;
-	uint64_t attachment_bits; /* of the attachment asked for, or of our own; 0: by target */
-	uint64_t attachment_since_ns;
-	uint64_t attachment;	 /* id of either */
-	uint64_t own_attachment; /* id, made for --seconds */
-	uint64_t from_ns, until_ns;
-	uint64_t seconds_ns;
-	char event[32];
-	sd_event_source *timer;	 /* of --seconds */
-	sd_event_source *settle; /* until samples of the span that wait for tables are walked, */
-	uint64_t settle_ns;	 /* or that time */
-	struct dump *dump;
-	char *interpreters; /* owned; comments_interpreters() */
-	bool attaching;	    /* follow_attach() owes us a call */
-	bool gone;	    /* cancelled while it does */
-	struct dump_job *next;
-};
+_Static_assert(WAIT_COUNT <= 32, "states are bits");
 
-static void job_free(struct dump_job *j)
+void dump_job_free(struct dump_job *j)
 {
 	struct profd *p = j->profd;
 
@@ -58,191 +34,27 @@ static void job_free(struct dump_job *j)
 	struct attachment *a = attachment_table_by_id(p->attachments, j->own_attachment);
 	if (j->own_attachment && a)
 		follow_detach(p, a);
+	flush_forget(p, &j->flush);
+	living_forget(j->living);
 	dump_free(j->dump);
 	sd_event_source_disable_unref(j->timer);
 	sd_event_source_disable_unref(j->settle);
 	target_spec_deinit(&j->target);
-	free(j->interpreters);
+	free(j->hints);
+	free(j->threads);
 	free(j->dead_pids);
 	free(j);
 }
 
-static void job_fail(struct dump_job *j, const struct error *error)
+void dump_job_fail(struct dump_job *j, const struct error *error)
 {
 	if (j->request)
 		ipc_request_fail(j->request, error);
 	j->request = NULL;
-	job_free(j);
+	dump_job_free(j);
 }
 
-/* ---- which samples ---- */
-
-static bool pid_matches(struct dump_job *j, const struct process *process)
-{
-	for (size_t i = 0; i < j->target.n_pids + j->n_dead; i++) {
-		uint32_t pid = i < j->target.n_pids ? j->target.pids[i].pid
-						    : j->dead_pids[i - j->target.n_pids];
-		if (process->pid == pid ||
-			(!j->target.no_children && follow_descends(j->profd, process, pid)))
-			return true;
-	}
-	return false;
-}
-
-static bool descends(void *userdata, uint32_t pid)
-{
-	void **both = userdata;
-	return follow_descends(both[0], both[1], pid);
-}
-
-static bool target_matches(struct dump_job *j, const struct series_key *key)
-{
-	struct profd *p = j->profd;
-	const struct process *process = process_table_get(p->processes, key->process);
-
-	if (j->attachment_bits)
-		return (key->attachments & j->attachment_bits) != 0;
-	if (j->any || j->target.all)
-		return true;
-	if (!process)
-		return false;
-	if (pid_matches(j, process))
-		return true;
-	void *both[] = { p, (void *)process };
-	struct target_candidate candidate = {
-		.pid = process->pid,
-		.comm = aggregate_name(p->aggregate, key->comm),
-		.exe = process->exe ? process->exe : "",
-		.cgroup = aggregate_name(p->aggregate, aggregate_cgroup(p->aggregate, key->cgroup)),
-		.descends = descends,
-		.userdata = both,
-	};
-	return target_spec_matches(&j->target, &candidate);
-}
-
-static bool series_matches(void *userdata, const struct series_key *key)
-{
-	struct dump_job *j = userdata;
-	const struct aggregate_rate *rate = aggregate_rate(j->profd->aggregate, key->rate);
-
-	return authz_allows(&j->peer, AUTHZ_DUMP_PROCESS, key->owner_uid) &&
-	       strcmp(rate->event, j->event) == 0 && target_matches(j, key);
-}
-
-/* ---- the end ---- */
-
-static const char *nothing_collected(struct profd *p)
-{
-	return attachment_table_at(p->attachments, 0)
-		       ? "what is collected does not cover it (profctl ps); `--seconds 10` "
-			 "collects it now"
-		       : "nothing is collected; `profctl attach --pid PID` or `--seconds 10` "
-			 "collects it";
-}
-
-static void reply_empty(struct dump_job *j)
-{
-	struct error error = ERROR_INIT;
-	const struct attachment *a = attachment_table_by_id(j->profd->attachments, j->attachment);
-	const struct target_spec *spec = a ? &a->target : &j->target;
-	_cleanup_free_ char *target = target_spec_format(spec);
-	const char *of = target && *target ? " of " : "";
-
-	if (!target)
-		error_set(&error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
-	else if (j->seconds_ns || j->attachment_bits)
-		error_set(&error, -ENODATA, EXIT_CODE_EMPTY,
-			"no cpu samples%s%s: nothing %s used CPU in that time", of, target,
-			spec->n_pids || spec->all ? "of it" : "that matches");
-	else
-		error_set(&error, -ENODATA, EXIT_CODE_EMPTY, "no cpu samples%s%s in that span: %s",
-			of, target, nothing_collected(j->profd));
-	job_fail(j, &error);
-}
-
-static void on_dumped(void *userdata, int error, struct dump_result *result)
-{
-	struct dump_job *j = userdata;
-	struct profd *p = j->profd;
-
-	j->dump = NULL;
-	if (error == -ENODATA) {
-		reply_empty(j);
-		return;
-	}
-	if (error < 0) {
-		struct error e = ERROR_INIT;
-		error_set(&e, error, EXIT_CODE_FAILED, "the profile could not be written: %s",
-			strerror(-error));
-		job_fail(j, &e);
-		return;
-	}
-	int64_t wall = (int64_t)(clock_wall_ns() - clock_monotonic_ns());
-	_cleanup_free_ char *notes = comments_notes(p, result->from_ns, result->until_ns,
-		j->interpreters ? j->interpreters : "", authz_privileged(&j->peer));
-	char *note[32];
-	size_t n_notes = 0;
-	for (char *at = notes; at && *at && n_notes < ARRAY_SIZE(note);) {
-		note[n_notes++] = at;
-		at = strchrnul(at, '\n');
-		if (*at)
-			*at++ = '\0';
-	}
-	Profd__V1__DumpReply dump = PROFD__V1__DUMP_REPLY__INIT;
-	dump.from_wall_ns = result->from_ns + (uint64_t)wall;
-	dump.to_wall_ns = result->until_ns + (uint64_t)wall;
-	dump.samples = result->samples;
-	dump.bytes = result->bytes;
-	dump.notes = note;
-	dump.n_notes = n_notes;
-	Profd__V1__Reply reply = PROFD__V1__REPLY__INIT;
-	reply.body_case = PROFD__V1__REPLY__BODY_DUMP;
-	reply.dump = &dump;
-	if (j->request)
-		ipc_request_reply(j->request, &reply, TAKE_FD(result->fd));
-	j->request = NULL;
-	job_free(j);
-}
-
-static char *on_comments(void *userdata, const struct dump *d)
-{
-	struct dump_job *j = userdata;
-	const struct selection *s = dump_selection(d);
-	free(j->interpreters);
-	j->interpreters = comments_interpreters(j->profd, s);
-	return j->interpreters
-		       ? comments_profile(j->profd, s, j->interpreters, authz_privileged(&j->peer))
-		       : NULL;
-}
-
-static void job_dump_now(struct dump_job *j)
-{
-	struct profd *p = j->profd;
-	struct dump_rooms rooms = {
-		.event = p->event,
-		.aggregate = p->aggregate,
-		.processes = p->processes,
-		.modules = p->modules,
-		.symbolizer = p->symbolizer,
-		.strings = &p->strings,
-		.encoder = p->encoder,
-	};
-	struct dump_request request = {
-		.from_ns = MAX(j->from_ns, j->attachment_since_ns),
-		.until_ns = j->until_ns,
-		.slots = j->slots,
-		.kernel_addresses = authz_allows(&j->peer, AUTHZ_KERNEL_ADDRESSES, j->peer.uid),
-		.matches = series_matches,
-		.comments = on_comments,
-		.userdata = j,
-	};
-	int r = dump_new(&j->dump, &rooms, &request, on_dumped, j);
-	if (r < 0) {
-		struct error error = ERROR_INIT;
-		error_set(&error, r, EXIT_CODE_FAILED, "cannot make a dump: %s", strerror(-r));
-		job_fail(j, &error);
-	}
-}
+/* ---- the end of the span ---- */
 
 static int on_settle(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -256,21 +68,78 @@ static int on_settle(sd_event_source *source, uint64_t usec, void *userdata)
 	}
 	sd_event_source_disable_unref(TAKE_PTR(j->settle));
 	early_flush(j->profd->early, UINT32_MAX, j->until_ns);
-	job_dump_now(j);
+	dump_job_write(j);
 	return 0;
 }
 
 /* What is in the span is known from here on; some of it may wait for its tables. */
-static void job_dump(struct dump_job *j)
+static void job_settle(struct dump_job *j)
 {
-	uint64_t now = pipeline_split(j->profd);
-
-	j->until_ns = j->until_ns ? MIN(j->until_ns, now) : now;
 	j->settle_ns = clock_monotonic_ns() + SETTLE_MAX;
 	if (early_oldest_ns(j->profd->early) >= j->until_ns ||
 		sd_event_add_time_relative(j->profd->event, &j->settle, CLOCK_MONOTONIC, SETTLE_US,
 			1000, on_settle, j) < 0)
-		job_dump_now(j);
+		dump_job_write(j);
+}
+
+static void on_living(void *userdata, int error, struct dump_thread *threads, size_t n_threads)
+{
+	struct dump_job *j = userdata;
+	struct error e = ERROR_INIT;
+
+	j->living = NULL;
+	if (error < 0) {
+		error_set(&e, error, EXIT_CODE_FAILED, "cannot list threads: %s", strerror(-error));
+		dump_job_fail(j, &e);
+		return;
+	}
+	j->threads = threads;
+	j->n_threads = n_threads;
+	/* They were made before they were listed. */
+	pipeline_drain(j->profd, DRAIN_NS);
+	job_settle(j);
+}
+
+static void on_flushed(void *userdata, bool cancelled)
+{
+	struct dump_job *j = userdata;
+
+	if (cancelled)
+		return;
+	/* What has ended since, with what went on in the span. */
+	pipeline_drain(j->profd, DRAIN_NS);
+	job_settle(j);
+}
+
+/* Bits of those who collect what the profile is of. */
+static uint64_t collecting_bits(const struct dump_job *j)
+{
+	const struct attachment *a;
+	uint64_t bits = 0;
+
+	for (size_t i = 0; (a = attachment_table_at(j->profd->attachments, i)); i++)
+		if (a->on && types_serve(a->types, j->type))
+			bits |= a->bits;
+	return j->attachment_bits ? bits & j->attachment_bits : bits;
+}
+
+/* A boundary, so that what is told later of a time before it is told apart. */
+static void job_dump(struct dump_job *j)
+{
+	uint64_t now = pipeline_split(j->profd);
+	uint64_t bits = collecting_bits(j);
+
+	j->until_ns = j->until_ns ? MIN(j->until_ns, now) : now;
+	if (j->type == PROFILE_THREADCREATE && bits) {
+		int r = living_ask(&j->living, j->profd, dump_job_matches_process, on_living, j);
+		if (r < 0)
+			on_living(j, r, NULL, 0);
+	} else if (types_go_on(1U << j->type) && bits) {
+		j->flush = (struct flush_wait){ .bits = bits, .done = on_flushed, .userdata = j };
+		flush_ask(j->profd, &j->flush);
+	} else {
+		job_settle(j);
+	}
 }
 
 /* ---- --seconds ---- */
@@ -308,16 +177,16 @@ static void on_attached(
 	j->attaching = false;
 	if (!a) {
 		if (j->gone)
-			job_free(j);
+			dump_job_free(j);
 		else
-			job_fail(j, error);
+			dump_job_fail(j, error);
 		return;
 	}
 	j->attachment = j->own_attachment = a->id;
 	j->attachment_bits = a->bits;
 	j->from_ns = a->since_ns;
 	if (j->gone) {
-		job_free(j);
+		dump_job_free(j);
 		return;
 	}
 	int r = sd_event_add_time_relative(
@@ -325,7 +194,7 @@ static void on_attached(
 	if (r < 0) {
 		struct error e = ERROR_INIT;
 		error_set(&e, r, EXIT_CODE_FAILED, "no timer: %s", strerror(-r));
-		job_fail(j, &e);
+		dump_job_fail(j, &e);
 	}
 }
 
@@ -334,14 +203,16 @@ static void job_attach(struct dump_job *j, uint32_t freq_hz)
 	struct profd *p = j->profd;
 	struct follow_request follow = {
 		.target = j->target,
-		.types = ATTACHMENT_TYPE_CPU,
-		.freq_hz = freq_hz ? freq_hz : p->config.freq_hz,
+		.types = 1U << j->type,
+		.threshold_ns = j->threshold_ns,
 		.event = j->event,
 		.unwind = "auto",
 		.peer = j->peer,
 		.connection = ipc_request_connection(j->request),
 		.transient = true,
 	};
+	if (profile_type_probes(follow.types) & PROBE_CPU)
+		follow.freq_hz = freq_hz ? freq_hz : p->config.freq_hz;
 	j->target = (struct target_spec){ 0 };
 	if (j->any || follow.target.all) {
 		follow.target.all = authz_privileged(&j->peer);
@@ -374,15 +245,53 @@ static int take_dead_pids(struct dump_job *j, Profd__V1__Target *t)
 	return 0;
 }
 
+static int unknown_state(const char *name, struct error *error)
+{
+	char all[256], shown[40];
+	size_t at = 0;
+
+	for (int i = 0; i < WAIT_COUNT && at < sizeof(all); i++)
+		at += (size_t)snprintf(all + at, sizeof(all) - at, "%s%s", i ? ", " : "",
+			wait_state_name((enum wait_state)i));
+	return error_set(error, -EINVAL, EXIT_CODE_USAGE, "no state %s: there are %s, all",
+		io_printable(name, shown, sizeof(shown)), all);
+}
+
+static int parse_type(struct dump_job *j, const Profd__V1__DumpRequest *m, struct error *error)
+{
+	uint32_t types;
+	int r = types_from_names((const char *const *)&m->type, *m->type ? 1 : 0, &types, error);
+
+	if (r >= 0)
+		r = types_threshold(m->threshold_ns, m->threshold_all, &j->threshold_ns, error);
+	if (r < 0)
+		return r;
+	j->type = (enum profile_type)__builtin_ctz(types);
+	for (size_t i = 0; i < m->n_states; i++) {
+		int state = wait_state_find(m->states[i]);
+		if (strcmp(m->states[i], "all") == 0)
+			j->states |= UINT32_MAX;
+		else if (state < 0)
+			return unknown_state(m->states[i], error);
+		else
+			j->states |= 1U << state;
+	}
+	if (j->states && !types_have_threshold(types))
+		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
+			"%s has no states: those are of what waits",
+			profile_type_info(j->type)->name);
+	return 0;
+}
+
 static int parse(struct dump_job *j, const Profd__V1__DumpRequest *m, int *fds, size_t n_fds,
 	struct error *error)
 {
 	struct profd *p = j->profd;
 	int64_t wall = (int64_t)(clock_wall_ns() - clock_monotonic_ns());
 
-	if (strcmp(m->type, "cpu") != 0 && *m->type)
-		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
-			"no profile type %s: this daemon has cpu", m->type);
+	int r = parse_type(j, m, error);
+	if (r < 0)
+		return r;
 	if (m->seconds_ns && (m->since_wall_ns || m->until_wall_ns))
 		return error_set(
 			error, -EINVAL, EXIT_CODE_USAGE, "seconds goes without since and until");
@@ -413,7 +322,7 @@ static int parse(struct dump_job *j, const Profd__V1__DumpRequest *m, int *fds, 
 		j->any = true;
 		return 0;
 	}
-	int r = take_dead_pids(j, m->target);
+	r = take_dead_pids(j, m->target);
 	if (r >= 0)
 		r = target_spec_from_wire(&j->target, m->target, fds, n_fds, error);
 	if (r < 0)
@@ -449,7 +358,7 @@ static void dump_cancelled(struct pending *pending, bool finish, bool gone)
 		return;
 	}
 	error_set(&error, -ECANCELED, EXIT_CODE_FAILED, "cancelled");
-	job_fail(j, &error);
+	dump_job_fail(j, &error);
 }
 
 void dumps_start(struct profd *p, struct ipc_request *r, const Profd__V1__DumpRequest *m, int *fds,
@@ -474,7 +383,7 @@ void dumps_start(struct profd *p, struct ipc_request *r, const Profd__V1__DumpRe
 		if (!error.code)
 			error_set(
 				&error, -EINVAL, EXIT_CODE_FAILED, "the request cannot be served");
-		job_fail(j, &error);
+		dump_job_fail(j, &error);
 		return;
 	}
 	if (j->seconds_ns)
@@ -490,6 +399,6 @@ void dumps_free_all(struct profd *p)
 	for (struct dump_job *j = p->dumps; j; j = next) {
 		next = j->next;
 		if (!j->attaching)
-			job_free(j);
+			dump_job_free(j);
 	}
 }

@@ -77,7 +77,7 @@ static uint64_t hash_of(const struct early *e, const struct sample_record *recor
 	uint64_t hash = unwind_hash(kernel_stack_seed(e->profd->kernel), record->tgid);
 	size_t n = (size_t)record->n_kernel + record->n_user;
 
-	/* As take() of cpu.bpf.c does. */
+	/* As take() of the programs does. */
 	hash = unwind_hash(hash, record->start_ns);
 	hash = unwind_hash(hash, record->exec_id);
 	for (size_t i = 0; i <= n; i++) {
@@ -95,9 +95,16 @@ static void hand_on(struct early *e, const struct sample_record *record, enum tr
 
 	if (record->truncated != was) {
 		kernel_set_moved(p->kernel, record->event_set, was, record->truncated);
-		account_moved(p, record->time_ns, was, record->truncated);
+		account_moved(p, record->event_set, record->time_ns, was, record->truncated);
 	}
 	aggregate_sample(p->aggregate, record);
+}
+
+/* Where the span begins that it tells of. */
+static uint64_t from_ns(const struct sample_record *record)
+{
+	return record->wait.begin_ns ? MIN(record->wait.begin_ns, record->time_ns)
+				     : record->time_ns;
 }
 
 static struct sample_record *copy_of(struct early *e, const struct sample_record *record)
@@ -246,7 +253,7 @@ uint64_t early_oldest_ns(const struct early *e)
 
 	/* The rings of two CPUs are read one after the other. */
 	for (const struct waiting *w = e->first; w; w = w->next)
-		oldest = MIN(oldest, w->record->time_ns);
+		oldest = MIN(oldest, from_ns(w->record));
 	return oldest;
 }
 
@@ -258,7 +265,7 @@ void early_flush(struct early *e, uint32_t sets, uint64_t before_ns)
 	while (*at) {
 		struct waiting *w = *at;
 
-		if (!(sets >> w->record->event_set & 1) || w->record->time_ns >= before_ns) {
+		if (!(sets >> w->record->event_set & 1) || from_ns(w->record) >= before_ns) {
 			at = &w->next;
 			continue;
 		}

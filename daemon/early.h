@@ -20,10 +20,10 @@ struct early *early_free(struct early *e);
 /* Walks it, now or when its tables are there, and hands it to the aggregate. */
 void early_sample(
 	struct early *e, const struct sample_record *record, const struct stack_window *window);
-/* The time of the oldest sample that waits; UINT64_MAX: none does. */
+/* The oldest time that a waiting sample tells of; UINT64_MAX: none waits. */
 uint64_t early_oldest_ns(const struct early *e);
-/* Hands out what waits of these event sets (a mask) and was taken before that time, by what is
- * known now. A few milliseconds at most, past which samples go on as they came. */
+/* Hands out what waits of these sets (a mask; also enum probe_set) and tells of a time before that,
+ * by what is known now. A few milliseconds at most, past which samples go on as they came. */
 void early_flush(struct early *e, uint32_t sets, uint64_t before_ns);
 /* Those attachments are gone. */
 void early_forget(struct early *e, uint64_t attachment_bits);

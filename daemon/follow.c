@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attachments made real, from the request to the event set, and taken back. The order keeps the
- * first sample right: rules and marks first (follow_rules.c), then the scan of what runs already
- * (children born meanwhile inherit in BPF), mappings and unwind tables of what matched
- * (follow_scan.c), the event set last.
+ * Attachments made real, from the request to what collects for them, and taken back. The order
+ * keeps the first sample right: rules and marks first (follow_rules.c), then the scan of what runs
+ * already (children born meanwhile inherit in BPF), mappings and unwind tables of what matched
+ * (follow_scan.c), what happens to threads, a flush of what went on before, a boundary, the event
+ * set last. The way back begins with a flush and a boundary, so that what lies between the two
+ * boundaries is all there is.
  *
  * An attachment holds one bit, one more for each pattern beyond the first, and one that only marks
  * ancestry when patterns are to match below a process (`record --comm X -- CMD`).
@@ -15,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "policy.h"
 
 static void follow_free(struct follow *f)
 {
@@ -104,41 +107,115 @@ static void let_go(struct profd *p, unsigned set, uint64_t bits)
 		early_flush(p->early, 1U << set, UINT64_MAX);
 }
 
+/* ---- threads ---- */
+
+/* Those that something is collected by. */
+static uint64_t bits_of(const struct attachment *a)
+{
+	return a->bits & ~a->below_bit;
+}
+
+#define THRESHOLD_NONE UINT64_MAX
+
+/* The smallest of those that collect waits, and of one on its way. */
+static void set_threshold(struct profd *p, uint64_t also_ns)
+{
+	uint64_t smallest = also_ns;
+	const struct attachment *a;
+
+	for (size_t i = 0; (a = attachment_table_at(p->attachments, i)); i++)
+		if (a->on && types_have_threshold(a->types))
+			smallest = MIN(smallest, a->threshold_ns);
+	if (smallest == THRESHOLD_NONE)
+		return;
+	p->threshold_ns = smallest;
+	kernel_threads_threshold(p->kernel, smallest);
+}
+
+static uint32_t thread_probes(uint32_t types)
+{
+	return profile_type_probes(types) & ~(uint32_t)PROBE_CPU;
+}
+
+/* What is collected of threads is that of these types, and no more. */
+static int set_threads(
+	struct profd *p, const struct attachment *a, uint32_t types, struct error *error)
+{
+	uint32_t probes = thread_probes(types);
+
+	if (a->on && thread_probes(a->types) & ~probes)
+		kernel_threads_detach(p->kernel, bits_of(a));
+	return probes ? kernel_threads_attach(p->kernel, probes, bits_of(a), error) : 0;
+}
+
 /* ---- the end of it ---- */
 
-void follow_start(struct follow *f)
+/* Of an attachment that goes on as it was. */
+static void follow_fail_started(struct follow *f)
+{
+	struct attachment *a = follow_attachment(f);
+
+	if (a && a->on && !f->profd->ending) {
+		kernel_threads_detach(f->profd->kernel, bits_of(a));
+		(void)set_threads(f->profd, a, a->types, NULL);
+		set_threshold(f->profd, THRESHOLD_NONE);
+	}
+	follow_fail(f);
+}
+
+static int start_set(struct follow *f, struct attachment *a)
+{
+	struct profd *p = f->profd;
+	const struct follow_request *request = &f->request;
+	unsigned set;
+
+	if (kernel_set_get(p->kernel, request->event, request->freq_hz, &set, &f->error) < 0)
+		return -EINVAL;
+	if (aggregate_set_rate(p->aggregate, set, request->event, request->freq_hz) < 0)
+		return -ENOSPC;
+	set_unwind(p, set, request->unwind);
+	int r = kernel_set_attach(p->kernel, set, bits_of(a));
+	if (r < 0)
+		return error_set(&f->error, r, EXIT_CODE_FAILED, "cannot switch %s at %u Hz on: %s",
+			request->event, request->freq_hz, strerror(-r));
+	if (a->freq_hz && a->event_set != set)
+		let_go(p, a->event_set, bits_of(a));
+	a->event_set = set;
+	return 0;
+}
+
+static void follow_on(struct follow *f)
 {
 	struct profd *p = f->profd;
 	struct attachment *a = follow_attachment(f);
-	unsigned set;
+	bool samples = f->request.freq_hz != 0;
+	unsigned old_set;
 
 	if (!a) {
 		follow_gone(f);
 		return;
 	}
-	if (kernel_set_get(p->kernel, f->request.event, f->request.freq_hz, &set, &f->error) < 0 ||
-		aggregate_set_rate(p->aggregate, set, f->request.event, f->request.freq_hz) < 0) {
-		follow_fail(f);
-		return;
-	}
-	uint64_t bits = a->bits & ~f->below_bit;
+	old_set = a->event_set;
 	pipeline_split(p);
-	set_unwind(p, set, f->request.unwind);
-	int r = kernel_set_attach(p->kernel, set, bits);
-	if (r < 0) {
-		error_set(&f->error, r, EXIT_CODE_FAILED, "cannot switch %s at %u Hz on: %s",
-			f->request.event, f->request.freq_hz, strerror(-r));
-		follow_fail(f);
+	if (set_threads(p, a, f->request.types, &f->error) < 0 ||
+		(samples && start_set(f, a) < 0)) {
+		follow_fail_started(f);
 		return;
 	}
-	if (f->updated && a->event_set != set && a->freq_hz)
-		let_go(p, a->event_set, bits);
-	a->event_set = set;
+	bool had_set = a->freq_hz != 0;
+	if (had_set && !samples)
+		let_go(p, old_set, bits_of(a));
+	a->on = true;
 	a->freq_hz = f->request.freq_hz;
-	a->types = f->request.types;
+	a->threshold_ns = f->request.threshold_ns;
+	attachment_table_collects(p->attachments, a, f->request.types);
 	snprintf(a->event, sizeof(a->event), "%s", f->request.event);
 	snprintf(a->unwind, sizeof(a->unwind), "%s", f->request.unwind);
-	set_unwind(p, set, NULL);
+	if (samples)
+		set_unwind(p, a->event_set, NULL);
+	if (had_set && (!samples || old_set != a->event_set))
+		set_unwind(p, old_set, NULL);
+	set_threshold(p, THRESHOLD_NONE);
 	if (!f->updated) {
 		a->since_wall_ns = clock_wall_ns();
 		a->since_ns = clock_monotonic_ns();
@@ -147,6 +224,50 @@ void follow_start(struct follow *f)
 	}
 	f->done(f->userdata, a, f->updated, NULL);
 	follow_free(f);
+}
+
+static void on_flushed(void *userdata, bool cancelled)
+{
+	struct follow *f = userdata;
+
+	if (cancelled) {
+		error_set(&f->error, -ECANCELED, EXIT_CODE_FAILED, "the daemon ends");
+		follow_fail(f);
+	} else {
+		follow_on(f);
+	}
+}
+
+void follow_start(struct follow *f)
+{
+	struct profd *p = f->profd;
+	struct attachment *a = follow_attachment(f);
+	uint32_t types = f->request.types, probes = thread_probes(types);
+
+	if (!a) {
+		follow_gone(f);
+		return;
+	}
+	if (policy_check(p, a, types, &f->request.peer, &f->error) < 0) {
+		follow_fail(f);
+		return;
+	}
+	if (types_have_threshold(types))
+		set_threshold(p, f->request.threshold_ns);
+	if (probes && kernel_threads_attach(p->kernel, probes, bits_of(a), &f->error) < 0) {
+		follow_fail_started(f);
+		return;
+	}
+	if (!types_go_on(types | (a->on ? a->types : 0))) {
+		follow_on(f);
+		return;
+	}
+	f->flush = (struct flush_wait){
+		.bits = bits_of(a),
+		.done = on_flushed,
+		.userdata = f,
+	};
+	flush_ask(p, &f->flush);
 }
 
 /* ---- from the request ---- */
@@ -197,8 +318,7 @@ void follow_attach(
 			follow_fail(f);
 			return;
 		}
-		kernel_target_no_children(
-			p->kernel, a->bits & ~f->below_bit, a->target.no_children);
+		kernel_target_no_children(p->kernel, bits_of(a), a->target.no_children);
 		kernel_target_all(p->kernel, 1ULL << a->bit, a->target.all);
 	}
 	follow_rules(f);
@@ -206,19 +326,24 @@ void follow_attach(
 
 void follow_detach(struct profd *p, struct attachment *a)
 {
+	/* A transient one is gone when its span was told. */
+	if (a->on && !a->transient && types_go_on(a->types))
+		flush_now(p, a->bits);
 	pipeline_split(p);
 	if (a->freq_hz)
 		let_go(p, a->event_set, a->bits);
+	kernel_threads_detach(p->kernel, a->bits);
 	early_forget(p->early, a->bits);
 	kernel_target_forget(p->kernel, a->bits);
 	for (unsigned bit = 0; bit < ABI_ATTACHMENTS; bit++)
 		if (a->bits >> bit & 1)
 			aggregate_clear_bit(p->aggregate, bit);
-	bool was_on = a->freq_hz != 0;
+	bool had_set = a->freq_hz != 0;
 	unsigned set = a->event_set;
 	attachment_table_remove(p->attachments, a);
-	if (was_on)
+	if (had_set)
 		set_unwind(p, set, NULL);
+	set_threshold(p, THRESHOLD_NONE);
 }
 
 struct counting {
@@ -254,8 +379,7 @@ void follow_expire(struct profd *p)
 {
 	struct attachment *a;
 	for (size_t i = 0; (a = attachment_table_at(p->attachments, i));) {
-		if (a->freq_hz && !a->connection && only_pids(&a->target) &&
-			follow_count(p, a) == 0)
+		if (a->on && !a->connection && only_pids(&a->target) && follow_count(p, a) == 0)
 			follow_detach(p, a);
 		else
 			i++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An attachment on its way into the kernel, for the three files that take it there: follow.c (what
- * is allowed; the event set), follow_rules.c (patterns become rules), follow_scan.c (what runs
- * already gets its marks). What the rest of the floor may call is in profd.h.
+ * is allowed; what collects for it), follow_rules.c (patterns become rules), follow_scan.c (what
+ * runs already gets its marks). What the rest of the floor may call is in profd.h.
  *
  * Each step ends with the next one or with follow_fail(), and does not touch the follow after that.
  */
@@ -25,6 +25,7 @@ struct follow {
 	size_t next_rule;     /* to resolve */
 	uint64_t below_bit;
 	char event[32], unwind[8];
+	struct flush_wait flush; /* of what went on before */
 	struct error error;
 };
 
@@ -50,7 +51,7 @@ struct attachment *follow_attachment(const struct follow *f);
 void follow_fail(struct follow *f);
 /* follow_fail() for one that was detached while it was on its way. */
 void follow_gone(struct follow *f);
-/* The last step: the event set. Frees f. */
+/* The last step: what collects for it. Frees f. */
 void follow_start(struct follow *f);
 
 /* ---- follow_rules.c ---- */

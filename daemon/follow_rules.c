@@ -45,7 +45,7 @@ int follow_make_rules(struct follow *f, struct attachment *a)
 		r = attachment_table_take_bit(f->profd->attachments, a, &bit);
 		if (r < 0)
 			return error_set(&f->error, r, EXIT_CODE_FAILED, "no attachment is free");
-		f->below_bit = 1ULL << bit;
+		f->below_bit = a->below_bit = 1ULL << bit;
 	}
 	for (size_t i = 0; i < t->n_comms && r >= 0; i++)
 		r = rule_add(f, a, RULE_COMM, t->comms[i], false);

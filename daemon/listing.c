@@ -22,18 +22,28 @@ Profd__V1__Attachment *attachment_message(struct profd *p, const struct attachme
 	m->target = target_spec_format(&a->target);
 	m->event = strdup(a->event);
 	m->unwind = strdup(a->unwind);
-	m->types = calloc(1, sizeof(*m->types));
-	if (m->types && (m->types[0] = strdup("cpu")))
-		m->n_types = 1;
+	m->types = calloc(PROFILE_TYPES_N, sizeof(*m->types));
+	bool short_of = !m->types;
+	for (int type = 0; type < PROFILE_TYPES_N && !short_of; type++) {
+		if (!(a->types >> type & 1))
+			continue;
+		m->types[m->n_types] = strdup(profile_type_info((enum profile_type)type)->name);
+		short_of = !m->types[m->n_types];
+		m->n_types += !short_of;
+	}
 	m->freq_hz = a->freq_hz;
+	if (types_have_threshold(a->types)) {
+		m->threshold_ns = a->threshold_ns;
+		m->threshold_all = a->threshold_ns == 0;
+	}
 	m->owner_uid = a->owner_uid;
 	m->since_wall_ns = a->since_wall_ns;
 	m->processes = follow_count(p, a);
 	for (unsigned bit = 0; bit < ABI_ATTACHMENTS; bit++)
 		if (a->bits >> bit & 1)
 			m->samples += aggregate_bit_samples(p->aggregate, bit);
-	m->state = strdup(!a->freq_hz ? "starting" : m->processes ? "running" : "waiting");
-	if (!m->target || !m->event || !m->unwind || !m->n_types || !m->state) {
+	m->state = strdup(!a->on ? "starting" : m->processes ? "running" : "waiting");
+	if (!m->target || !m->event || !m->unwind || short_of || !m->state) {
 		profd__v1__attachment__free_unpacked(m, NULL);
 		return NULL;
 	}
@@ -80,16 +90,12 @@ static void list_send(struct profd *p, struct ipc_request *r, Profd__V1__Process
 		profd__v1__attachment__free_unpacked(all[i], NULL);
 }
 
-/* What the symbolizer has read of the process's own program: "go1.19.8", or "". */
-static const char *program_runtime(struct profd *p, const struct target_process_info *info)
+const char *program_runtime(struct profd *p, const struct process *process, const char *exe)
 {
-	const struct process *process =
-		process_table_find(p->processes, info->pid, clock_monotonic_ns(), false);
-
-	for (size_t i = 0; process && i < process->mappings.n; i++) {
+	for (size_t i = 0; process && exe && i < process->mappings.n; i++) {
 		uint32_t id = ARRAY_AT(&process->mappings, struct process_mapping, i)->module;
 		const struct module *m = module_table_get(p->modules, id);
-		if (!m || m->kind != MODULE_FILE || strcmp(m->path, info->exe) != 0)
+		if (!m || m->kind != MODULE_FILE || strcmp(m->path, exe) != 0)
 			continue;
 		const struct symbol_module *sm = symbolizer_module(p->symbolizer, id);
 		return sm && sm->runtime ? sm->runtime : "";
@@ -112,13 +118,16 @@ static void on_process(void *userdata, int error, const struct target_process_in
 		return;
 	}
 	struct runtime_info runtime = process_runtime(info->exe, info->cmdline, info->cmdline_n);
+	const struct process *process =
+		process_table_find(l->profd->processes, info->pid, clock_monotonic_ns(), false);
 	profd__v1__process_info__init(m);
 	m->pid = info->pid;
 	m->ppid = info->stat.ppid;
 	m->comm = parts_text(l->parts, info->comm);
 	m->uid = info->status.uid[0];
-	m->runtime = *runtime.name ? (char *)runtime.name
-				   : parts_text(l->parts, program_runtime(l->profd, info));
+	m->runtime = *runtime.name
+			     ? (char *)runtime.name
+			     : parts_text(l->parts, program_runtime(l->profd, process, info->exe));
 	m->hint = (char *)runtime.hint;
 	m->exe = parts_text(l->parts, info->exe);
 	m->attached = kernel_target_of(l->profd->kernel, info->pid) != 0;

@@ -8,7 +8,9 @@
  * - on_window -> early.c: samples that came before their tables wait for them, are walked here, and
  *   go on as the others
  * - on_sample -> collect/aggregate.c: the process by time, the stack by hash (collect/stack.c),
- *   located now (collect/locate.c), counted in its series and slot (collect/slots.c)
+ *   located now (collect/locate.c), counted in its series and slot (collect/slots.c), or in all the
+ *   slots that a wait lies in
+ * - flush.c, where a span begins or ends: what goes on is told up to now, as further samples
  * - dumps.c, on request: collect/select.c -> symbol/symbolizer.c (worker) -> collect/image.c ->
  *   collect/encoder.c (worker) -> memfd to the client
  *
@@ -114,6 +116,7 @@ static void on_sideband(void *userdata, const struct sideband_event *e)
 		}
 		break;
 	case SIDEBAND_EXIT:
+		aggregate_thread_exit(p->aggregate, e->pid, e->tid, e->time_ns);
 		on_exit_of(p, e);
 		break;
 	case SIDEBAND_LOST:

@@ -41,7 +41,7 @@ static int on_second(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	pipeline_maintain(p);
 	account_now(p, &now);
-	notify_status("%" PRIu64 " samples stored, %u connections", now.stored,
+	notify_status("%" PRIu64 " samples stored, %u connections", now.cpu.stored,
 		ipc_server_n_connections(p->server));
 	(void)sd_event_source_set_time_relative(source, SECOND_US);
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -87,7 +87,7 @@ static void collect_by_config(struct profd *p)
 {
 	struct follow_request follow = {
 		.target = { .all = true },
-		.types = ATTACHMENT_TYPE_CPU,
+		.types = 1U << PROFILE_CPU,
 		.freq_hz = p->config.freq_hz,
 		.event = p->config.event,
 		.unwind = "auto",
@@ -145,6 +145,8 @@ static int make_rooms(struct profd *p, struct error *error)
 	r = unwind_new(&p->unwind, p);
 	if (r >= 0)
 		r = early_new(&p->early, p);
+	if (r >= 0)
+		r = flush_init(p);
 	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "cannot start: %s", strerror(-r)) : 0;
 }
 
@@ -158,6 +160,7 @@ static int listen_on(struct profd *p, const char *path, struct error *error)
 		p->socket_path = strdup(path);
 	}
 	struct ipc_handlers handlers = request_handlers;
+	handlers.types = profile_type_names();
 	handlers.userdata = p;
 	int r = ipc_server_new(&p->server, p->event, fd, &handlers);
 	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "cannot serve %s: %s", path,
@@ -236,6 +239,7 @@ struct profd *profd_free(struct profd *p)
 	p->ending = true;
 	if (p->socket_path)
 		(void)unlink(p->socket_path);
+	flush_deinit(p);
 	early_free(p->early);
 	unwind_free(p->unwind);
 	kernel_free(p->kernel);

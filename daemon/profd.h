@@ -3,8 +3,9 @@
  * The daemon as a whole: every room's object, made in the order of the floors and unmade backwards
  * (profd.c). The files beside this one are the top floor: pipeline.c (the way of a sample),
  * unwind*.c (tables before they are needed), early*.c (samples before their tables), follow*.c
- * (attachments and the kernel), exes.c (replaced executables), account.c (what was lost and what it
- * cost), dumps.c, requests.c (what peers ask), status.c, listing.c, main.c.
+ * (attachments and the kernel), policy.c (what skews what), flush.c (what goes on), exes.c
+ * (replaced executables), account.c (what was lost and what it cost), dumps*.c, living.c,
+ * comments*.c, requests.c (what peers ask), status.c, listing.c, main.c.
  */
 #ifndef PROFD_PROFD_H
 #define PROFD_PROFD_H
@@ -17,6 +18,7 @@
 #include "collect/aggregate.h"
 #include "collect/dump.h"
 #include "early.h"
+#include "flush.h"
 #include "ipc/server.h"
 #include "isolate/helper.h"
 #include "kernel/kernel.h"
@@ -26,6 +28,7 @@
 #include "service/config.h"
 #include "service/notify.h"
 #include "session/attachment.h"
+#include "session/types.h"
 #include "symbol/symbolizer.h"
 #include "unwind.h"
 
@@ -61,6 +64,8 @@ struct profd {
 	struct kernel *kernel;
 	struct unwind *unwind;
 	struct early *early;
+	struct flush flush;
+	uint64_t threshold_ns; /* of waits, in force; 0: all are kept */
 	struct attachment_table *attachments;
 	struct account_log accounts;
 	struct exes exes;
@@ -113,7 +118,9 @@ void modules_maintain(struct profd *p);
 /* ---- follow.c ---- */
 struct follow_request {
 	struct target_spec target; /* moved from */
-	uint32_t types, freq_hz;
+	uint32_t types;		   /* bits 1 << enum profile_type */
+	uint32_t freq_hz;	   /* 0: nothing of them samples CPU time */
+	uint64_t threshold_ns;	   /* of waits; 0: all are kept */
 	const char *event, *unwind;
 	struct peer peer;
 	uint64_t connection; /* 0: lasts */
@@ -159,12 +166,14 @@ void dumps_start(struct profd *p, struct ipc_request *r, const Profd__V1__DumpRe
 void dumps_free_all(struct profd *p);
 
 /* ---- requests.c, status.c, listing.c ---- */
-extern const struct ipc_handlers request_handlers; /* .userdata is to be set */
+extern const struct ipc_handlers request_handlers; /* .userdata and .types are to be set */
 void status_reply(struct profd *p, struct ipc_request *r, bool features);
 void list_reply(struct profd *p, struct ipc_request *r, bool all);
 /* Fills in the wire form of an attachment; strings are owned by the message (free with
  * profd__v1__attachment__free_unpacked). NULL: no memory. */
 Profd__V1__Attachment *attachment_message(struct profd *p, const struct attachment *a);
+/* What the symbolizer has read of the process's own program: "go1.19.8", or "". */
+const char *program_runtime(struct profd *p, const struct process *process, const char *exe);
 /* The name of a drop or truncate reason and its text, from bpf/drops.def. */
 const char *drop_name(enum drop_reason reason);
 const char *drop_text(enum drop_reason reason);

@@ -7,7 +7,11 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "comments.h"
+#include "policy.h"
 #include "profd.h"
+
+#define MAX_NOTES 8
 
 static void fail(struct ipc_request *r, int error, enum exit_code code, const char *text)
 {
@@ -44,8 +48,12 @@ static void on_attached(
 	}
 	Profd__V1__AttachReply attach = PROFD__V1__ATTACH_REPLY__INIT;
 	Profd__V1__Reply reply = PROFD__V1__REPLY__INIT;
+	_cleanup_free_ char *notes = policy_notes(w->profd, a);
+	char *note[MAX_NOTES];
 	attach.attachment = attachment_message(w->profd, a);
 	attach.updated = updated;
+	attach.notes = note;
+	attach.n_notes = comments_split(notes, note, MAX_NOTES);
 	reply.body_case = PROFD__V1__REPLY__BODY_ATTACH;
 	reply.attach = &attach;
 	if (attach.attachment)
@@ -65,26 +73,21 @@ static void attach_cancelled(struct pending *pending, bool finish, bool gone)
 		w->request = NULL;
 }
 
-static int parse_types(const Profd__V1__AttachRequest *m, uint32_t *ret, struct error *error)
-{
-	*ret = ATTACHMENT_TYPE_CPU;
-	for (size_t i = 0; i < m->n_types; i++)
-		if (strcmp(m->types[i], "cpu") != 0)
-			return error_set(error, -EINVAL, EXIT_CODE_USAGE,
-				"no profile type %.32s: this daemon has cpu", m->types[i]);
-	return 0;
-}
-
 static int parse_attach(struct profd *p, const Profd__V1__AttachRequest *m, int *fds, size_t n_fds,
 	struct follow_request *ret, struct error *error)
 {
-	int r = parse_types(m, &ret->types, error);
+	int r = types_from_names((const char *const *)m->types, m->n_types, &ret->types, error);
 	if (r < 0)
 		return r;
 	ret->freq_hz = m->freq_hz ? m->freq_hz : p->config.freq_hz;
 	if (ret->freq_hz < LIMIT_FREQ_MIN_HZ || ret->freq_hz > LIMIT_FREQ_MAX_HZ)
 		return error_set(error, -EINVAL, EXIT_CODE_USAGE, "frequency %u Hz: %u to %u",
 			ret->freq_hz, LIMIT_FREQ_MIN_HZ, LIMIT_FREQ_MAX_HZ);
+	if (!(profile_type_probes(ret->types) & PROBE_CPU))
+		ret->freq_hz = 0;
+	r = types_threshold(m->threshold_ns, m->threshold_all, &ret->threshold_ns, error);
+	if (r < 0)
+		return r;
 	ret->event = *m->event ? m->event : p->config.event;
 	ret->unwind = *m->unwind ? m->unwind : "auto";
 	if (strcmp(ret->unwind, "auto") != 0 && strcmp(ret->unwind, "fp") != 0 &&
@@ -227,19 +230,16 @@ static void on_closed(void *userdata, uint64_t connection)
 	struct profd *p = userdata;
 	struct attachment *a;
 	for (size_t i = 0; (a = attachment_table_at(p->attachments, i));) {
-		if (a->connection == connection && !a->transient && a->freq_hz)
+		if (a->connection == connection && !a->transient && a->on)
 			follow_detach(p, a);
 		else
 			i++;
 	}
 }
 
-static const char *const types[] = { "cpu", NULL };
-
 const struct ipc_handlers request_handlers = {
 	.request = on_request,
 	.cancelled = on_cancelled,
 	.closed = on_closed,
 	.version = "profd " PROFD_VERSION,
-	.types = types,
 };

@@ -20,6 +20,8 @@ struct attachment_table {
 	struct attachment *list[LIMIT_ATTACHMENTS]; /* owned, by id */
 	size_t n;
 	uint64_t last_id, bits;
+	unsigned next_bit; /* to be looked at: what was collected under a bit is held for long */
+	uint32_t types[LIMIT_ATTACHMENTS]; /* by bit, since it was given away */
 	unsigned max_per_uid;
 };
 
@@ -49,12 +51,16 @@ struct attachment_table *attachment_table_free(struct attachment_table *t)
 	return NULL;
 }
 
-static unsigned free_bit(const struct attachment_table *t)
+/* There is one. */
+static unsigned take_bit(struct attachment_table *t)
 {
-	unsigned bit = 0;
+	unsigned bit = t->next_bit;
 
 	while (t->bits >> bit & 1)
-		bit++;
+		bit = (bit + 1) % LIMIT_ATTACHMENTS;
+	t->next_bit = (bit + 1) % LIMIT_ATTACHMENTS;
+	t->types[bit] = 0;
+	t->bits |= 1ULL << bit;
 	return bit;
 }
 
@@ -70,12 +76,11 @@ static int attachment_new(struct attachment_table *t, struct target_spec *target
 	if (!a)
 		return -ENOMEM;
 	a->id = ++t->last_id;
-	a->bit = free_bit(t);
+	a->bit = take_bit(t);
 	a->bits = 1ULL << a->bit;
 	a->target = *target;
 	a->owner_uid = owner_uid;
 	*target = (struct target_spec){ 0 };
-	t->bits |= a->bits;
 	t->list[t->n++] = a;
 	*ret = a;
 	return 0;
@@ -121,10 +126,25 @@ int attachment_table_take_bit(struct attachment_table *t, struct attachment *a, 
 {
 	if (t->bits == UINT64_MAX)
 		return -ENOSPC;
-	*ret_bit = free_bit(t);
-	t->bits |= 1ULL << *ret_bit;
+	*ret_bit = take_bit(t);
 	a->bits |= 1ULL << *ret_bit;
 	return 0;
+}
+
+void attachment_table_collects(struct attachment_table *t, struct attachment *a, uint32_t types)
+{
+	a->types = types;
+	for (uint64_t bits = a->bits; bits; bits &= bits - 1)
+		t->types[__builtin_ctzll(bits)] |= types;
+}
+
+uint32_t attachment_table_types(const struct attachment_table *t, uint64_t bits)
+{
+	uint32_t types = 0;
+
+	for (; bits; bits &= bits - 1)
+		types |= t->types[__builtin_ctzll(bits)];
+	return types;
 }
 
 void attachment_table_remove(struct attachment_table *t, struct attachment *a)

@@ -145,6 +145,42 @@ static void all_64_bits_are_given_once_and_ids_never_again(void **state)
 	attachment_table_free(t);
 }
 
+/* What was collected is held for long, by bit: a bit comes back as late as it can. */
+static void a_bit_is_known_by_what_it_collected_until_it_is_given_again(void **state)
+{
+	struct attachment_table *t;
+	struct attachment *a, *b;
+	unsigned more, bit;
+	bool updated;
+
+	(void)state;
+	assert_int_equal(attachment_table_new(&t, 4), 0);
+	assert_int_equal(add(t, 1, 0, &a, &updated, NULL), 0);
+	assert_int_equal(attachment_table_take_bit(t, a, &more), 0);
+	uint64_t bits = a->bits;
+	attachment_table_collects(t, a, 1);
+	assert_int_equal(a->types, 1);
+	attachment_table_collects(t, a, 4);
+	assert_int_equal(a->types, 4);
+	assert_int_equal(attachment_table_types(t, 1ULL << more), 5);
+	attachment_table_remove(t, a);
+	assert_int_equal(attachment_table_types(t, bits), 5);
+	for (unsigned i = 0; i < LIMIT_ATTACHMENTS - 2; i++) {
+		assert_int_equal(add(t, 2, 0, &b, &updated, NULL), 0);
+		assert_false(updated);
+		assert_int_equal(b->bits & bits, 0);
+		attachment_table_remove(t, b);
+	}
+	assert_int_equal(attachment_table_types(t, bits), 5);
+	assert_int_equal(add(t, 2, 0, &b, &updated, NULL), 0);
+	assert_int_not_equal(b->bits & bits, 0);
+	bit = b->bit;
+	assert_int_equal(attachment_table_types(t, 1ULL << bit), 0);
+	attachment_table_collects(t, b, 2);
+	assert_int_equal(attachment_table_types(t, bits), 7);
+	attachment_table_free(t);
+}
+
 static void the_callers_target_is_untouched_when_nothing_is_added(void **state)
 {
 	struct attachment_table *t;
@@ -171,6 +207,7 @@ int main(void)
 		cmocka_unit_test(a_request_does_not_take_over_what_the_configuration_collects),
 		cmocka_unit_test(a_uid_has_its_quota_and_others_are_not_disturbed),
 		cmocka_unit_test(all_64_bits_are_given_once_and_ids_never_again),
+		cmocka_unit_test(a_bit_is_known_by_what_it_collected_until_it_is_given_again),
 		cmocka_unit_test(the_callers_target_is_untouched_when_nothing_is_added),
 	};
 
