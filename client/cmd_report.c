@@ -167,6 +167,7 @@ static int filter(struct report_options *o, struct profile *p, int64_t *total, s
 	if (r < 0)
 		return error_set(error, r, EXIT_CODE_FAILED, "out of memory");
 	o->view.total = total;
+	o->filter.unit = o->view.unit;
 	o->view.filter = &o->filter;
 	return filter_apply(p, &o->filter, stderr, error);
 }

@@ -22,6 +22,10 @@ static const char **slot(struct filter *f, int id)
 		return &f->tagfocus;
 	case OPTION_TAGIGNORE:
 		return &f->tagignore;
+	case OPTION_TAGROOT:
+		return &f->tagroot;
+	case OPTION_TAGLEAF:
+		return &f->tagleaf;
 	default:
 		return NULL;
 	}

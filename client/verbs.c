@@ -70,6 +70,9 @@ static const struct verb_option filter_options[] = {
 		"2kb:4kb.",
 		OPTION_TAGFOCUS },
 	{ "tagignore", 0, "[KEY=]RE|RANGE", "No samples with such a label.", OPTION_TAGIGNORE },
+	{ "tagroot", 0, "KEY[,KEY]", "Frames of these labels' values above the stacks.",
+		OPTION_TAGROOT },
+	{ "tagleaf", 0, "KEY[,KEY]", "The same below the stacks.", OPTION_TAGLEAF },
 	{ 0 },
 };
 

@@ -278,6 +278,8 @@ int filter_apply(struct profile *p, const struct filter *filter, FILE *notes, st
 	bool any = given(filter->tagfocus) || given(filter->tagignore);
 	int r = prune_apply(p);
 
+	if (r >= 0)
+		r = tag_frames(p, filter->tagroot, filter->tagleaf, filter->unit, notes, error);
 	filter_texts(filter, texts);
 	for (size_t i = 0; i < BY_NAME_COUNT; i++)
 		any = any || given(texts[i]);

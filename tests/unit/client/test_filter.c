@@ -242,6 +242,24 @@ static void shares_are_of_the_whole_though_filtered(void **state)
 	assert_int_equal(flame_tree_whole(&t, FLAME_NEW), 1111);
 }
 
+static void tagroot_and_tagleaf_make_frames_of_labels(void **state)
+{
+	(void)state;
+	assert_left(&(struct filter){ .tagleaf = "thread" },
+		"main;idle;io 1000\nmain;parse;copy;io 1\nmain;run;work_[i];copy;main 10\n"
+		"main;run;work_[i];main 100\n",
+		NULL);
+	assert_left(&(struct filter){ .tagroot = "thread,bytes" },
+		"io;512B;main;parse;copy 1\nio;64B;main;idle 1000\n"
+		"main;1MB;main;run;work_[i] 100\nmain;2kB;main;run;work_[i];copy 10\n",
+		NULL);
+	assert_left(&(struct filter){ .tagleaf = "bytes", .unit = "kb", .focus = "^2kB$" },
+		"main;run;work_[i];copy;2kB 10\n", NULL);
+	assert_left(&(struct filter){ .tagroot = "nix", .tagleaf = ",", .tagfocus = "thread=io" },
+		"[unknown];main;idle 1000\n[unknown];main;parse;copy 1\n",
+		"--tagroot matches nothing\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +271,7 @@ int main(void)
 		cmocka_unit_test(show_takes_all_other_frames_out),
 		cmocka_unit_test(show_from_cuts_what_is_above_the_first_match),
 		cmocka_unit_test(tagfocus_and_tagignore_match_labels),
+		cmocka_unit_test(tagroot_and_tagleaf_make_frames_of_labels),
 		cmocka_unit_test(ranges_match_numbers_in_any_unit),
 		cmocka_unit_test(bad_expressions_are_named),
 		cmocka_unit_test(drop_frames_takes_what_matches_and_what_it_calls),

@@ -13,6 +13,8 @@
 #include "view_common.h"
 #include "base/io.h"
 #include "profile/pprof.h"
+#include "view/filter.h"
+#include "view/graph.h"
 
 #define SKIP	 77
 #define PROFILES 20
@@ -162,6 +164,62 @@ static void tables_are_equal_to_pprofs(void **state)
 	}
 }
 
+/* A state of some samples, a number of others, both of some. */
+static void label_samples(struct profile *p)
+{
+	static const char *const states[] = { "mutex", "disk", "pool-idle" };
+
+	for (size_t i = 0; i < profile_n_samples(p); i++) {
+		struct profile_label labels[] = {
+			{ .key = string(p, "state"), .str = string(p, states[any(3)]) },
+			{ .key = string(p, "size"),
+				.num = 1 + any(5000),
+				.num_unit = string(p, any(2) ? "bytes" : "") },
+		};
+		uint32_t first = any(2), n = any(3);
+
+		assert_int_equal(profile_add_label_set(p, &labels[first], MIN(n, 2 - first),
+					 ARRAY_AT(&p->sample_labels, uint32_t, i)),
+			0);
+	}
+}
+
+static void frames_of_labels_are_pprofs(void **state)
+{
+	static const struct {
+		const char *args;
+		struct filter filter;
+	} cases[] = {
+		{ "-tagroot=state", { .tagroot = "state" } },
+		{ "-tagleaf=state,size", { .tagleaf = "state,size" } },
+		{ "-tagroot=size -focus=mutex -tagleaf=state",
+			{ .tagroot = "size", .focus = "mutex", .tagleaf = "state" } },
+	};
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		const size_t i = seed % ARRAY_SIZE(cases);
+		struct profile *p = any_profile(seed);
+		struct error e = ERROR_INIT;
+		_cleanup_free_ char *said = NULL;
+		char args[160];
+		int64_t total;
+		size_t n;
+		FILE *notes = open_memstream(&said, &n);
+
+		label_samples(p);
+		write_file(p);
+		assert_int_equal(graph_total(p, 1, &total), 0);
+		assert_int_equal(filter_apply(p, &cases[i].filter, notes, &e), 0);
+		fclose(notes);
+		snprintf(args, sizeof(args), "%s -nodecount=10000 -nodefraction=0", cases[i].args);
+		compare(p, args,
+			&(struct view_options){
+				.n = -1, .total = &total, .filter = &cases[i].filter });
+		profile_free(p);
+	}
+}
+
 static void pprof_has_nothing_to_symbolize_or_to_complain_about(void **state)
 {
 	struct profile *p = new_profile("samples", "count", "cpu", "nanoseconds");
@@ -186,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables_are_equal_to_pprofs),
+		cmocka_unit_test(frames_of_labels_are_pprofs),
 		cmocka_unit_test(pprof_has_nothing_to_symbolize_or_to_complain_about),
 	};
 
