@@ -35,9 +35,10 @@
 struct path {
 	const char *name;
 	void (*wait)(struct path *p, struct wait_times *t);
+	void (*before)(struct path *p); /* what the waiter does itself, untimed */
+	void (*after)(struct path *p);
 	void (*hold)(struct path *p);	 /* partner, before the wait; NULL: nothing */
 	void (*release)(struct path *p); /* partner, to end it; NULL: there is no partner */
-	unsigned n_waiters;
 	sem_t asked, held;
 	pthread_mutex_t mutex;
 	pthread_cond_t condition;
@@ -46,8 +47,8 @@ struct path {
 	_Atomic uint32_t word;
 	bool flag;
 	int fds[2], epoll;
+	volatile unsigned char *map;
 	uint32_t seed;
-	uint64_t length_ns;
 };
 
 struct waiter {
@@ -79,6 +80,10 @@ FRAME void path_mutex(struct path *p, struct wait_times *t)
 	WAIT_BEGIN(t);
 	(void)pthread_mutex_lock(&p->mutex);
 	WAIT_END(t);
+}
+
+FRAME void pass_mutex(struct path *p)
+{
 	(void)pthread_mutex_unlock(&p->mutex);
 }
 
@@ -94,13 +99,13 @@ FRAME void release_mutex(struct path *p)
 
 FRAME void path_condvar(struct path *p, struct wait_times *t)
 {
-	(void)pthread_mutex_lock(&p->mutex);
 	WAIT_BEGIN(t);
+	(void)pthread_mutex_lock(&p->mutex);
 	while (!p->flag)
 		(void)pthread_cond_wait(&p->condition, &p->mutex);
-	WAIT_END(t);
 	p->flag = false;
 	(void)pthread_mutex_unlock(&p->mutex);
+	WAIT_END(t);
 }
 
 FRAME void release_condvar(struct path *p)
@@ -116,6 +121,10 @@ FRAME void path_rwlock(struct path *p, struct wait_times *t)
 	WAIT_BEGIN(t);
 	(void)pthread_rwlock_rdlock(&p->rwlock);
 	WAIT_END(t);
+}
+
+FRAME void pass_rwlock(struct path *p)
+{
 	(void)pthread_rwlock_unlock(&p->rwlock);
 }
 
@@ -174,23 +183,25 @@ FRAME void path_socket(struct path *p, struct wait_times *t)
 FRAME void path_poll(struct path *p, struct wait_times *t)
 {
 	struct pollfd fd = { .fd = p->fds[0], .events = POLLIN };
-	char c;
 
 	WAIT_BEGIN(t);
 	(void)poll(&fd, 1, -1);
 	WAIT_END(t);
-	if (read(p->fds[0], &c, 1) != 1)
-		abort();
 }
 
 FRAME void path_epoll(struct path *p, struct wait_times *t)
 {
 	struct epoll_event event;
-	char c;
 
 	WAIT_BEGIN(t);
 	(void)epoll_wait(p->epoll, &event, 1, -1);
 	WAIT_END(t);
+}
+
+static void take_fd(struct path *p)
+{
+	char c;
+
 	if (read(p->fds[0], &c, 1) != 1)
 		abort();
 }
@@ -218,51 +229,66 @@ FRAME void release_futex(struct path *p)
 
 FRAME void path_fsync(struct path *p, struct wait_times *t)
 {
-	static char page[4096];
-
-	if (!p->flag) {
-		p->fds[1] = open(scratch, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		p->flag = true;
-	}
-	page[0]++;
-	if (p->fds[1] < 0 || pwrite(p->fds[1], page, sizeof(page), 0) != sizeof(page))
-		abort();
 	WAIT_BEGIN(t);
 	(void)fsync(p->fds[1]);
 	WAIT_END(t);
-	sleep_ns(2000000);
 }
 
-/* One pass over a file that is in no cache, a page of each step; 1 wait = 1 pass. */
+FRAME void write_page(struct path *p)
+{
+	static char page[4096];
+
+	if (!p->fds[1])
+		p->fds[1] = open(scratch, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	page[0]++;
+	if (p->fds[1] < 0 || pwrite(p->fds[1], page, sizeof(page), 0) != sizeof(page))
+		abort();
+}
+
+/* One pass over the file of map_file(), a page of each step. */
 FRAME void path_fault(struct path *p, struct wait_times *t)
 {
-	static const char zeros[1 << 16] = { 1 };
-	char name[4096];
 	unsigned sum = 0;
 
-	if (!p->flag) {
+	WAIT_BEGIN(t);
+	for (unsigned i = 0; i < FAULT_BYTES; i += FAULT_STEP)
+		sum += p->map[i];
+	WAIT_END(t);
+	if (!sum)
+		abort();
+}
+
+/* A mapping of a file of which nothing is in memory. */
+FRAME void map_file(struct path *p)
+{
+	static const char ones[1 << 16] = { 1 };
+	char name[4096];
+
+	if (!p->fds[1]) {
 		(void)snprintf(name, sizeof(name), "%s.fault", scratch);
 		p->fds[1] = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		(void)unlink(name);
-		for (unsigned i = 0; i < FAULT_BYTES; i += sizeof(zeros))
-			if (pwrite(p->fds[1], zeros, sizeof(zeros), i) != sizeof(zeros))
+		for (unsigned i = 0; i < FAULT_BYTES; i += sizeof(ones))
+			if (pwrite(p->fds[1], ones, sizeof(ones), i) != sizeof(ones))
 				abort();
 		(void)fsync(p->fds[1]);
-		p->flag = true;
 	}
 	(void)posix_fadvise(p->fds[1], 0, 0, POSIX_FADV_DONTNEED);
-	volatile unsigned char *map = mmap(NULL, FAULT_BYTES, PROT_READ, MAP_SHARED, p->fds[1], 0);
-	if (map == MAP_FAILED)
+	p->map = mmap(NULL, FAULT_BYTES, PROT_READ, MAP_SHARED, p->fds[1], 0);
+	if (p->map == MAP_FAILED)
 		abort();
-	(void)madvise((void *)map, FAULT_BYTES, MADV_RANDOM);
-	WAIT_BEGIN(t);
-	for (unsigned i = 0; i < FAULT_BYTES; i += FAULT_STEP)
-		sum += map[i];
-	WAIT_END(t);
-	(void)munmap((void *)map, FAULT_BYTES);
-	if (!sum)
-		abort();
-	sleep_ns(5000000);
+	(void)madvise((void *)p->map, FAULT_BYTES, MADV_RANDOM);
+}
+
+FRAME void unmap_file(struct path *p)
+{
+	(void)munmap((void *)p->map, FAULT_BYTES);
+}
+
+FRAME void pause_a_while(struct path *p)
+{
+	(void)p;
+	sleep_ns(2000000);
 }
 
 static void use_last_cpu(void)
@@ -284,25 +310,25 @@ static FRAME void *hog_main(void *userdata)
 	return NULL;
 }
 
-FRAME void path_starved(struct path *p, struct wait_times *t)
+FRAME void start_hogs(struct path *p)
 {
 	static pthread_t hogs[2];
 
-	if (!p->flag) {
-		use_last_cpu();
-		for (int i = 0; i < 2; i++)
-			if (pthread_create(&hogs[i], NULL, hog_main, NULL))
-				abort();
-		p->flag = true;
-	}
+	if (p->flag)
+		return;
+	use_last_cpu();
+	for (int i = 0; i < 2; i++)
+		if (pthread_create(&hogs[i], NULL, hog_main, NULL))
+			abort();
+	p->flag = true;
+}
+
+FRAME void path_starved(struct path *p, struct wait_times *t)
+{
+	(void)p;
 	WAIT_BEGIN(t);
 	burn(40 * UNIT);
 	WAIT_END(t);
-}
-
-FRAME void pass_five(struct path *p)
-{
-	(void)pthread_mutex_unlock(&p->mutex);
 }
 
 FRAME void path_five(struct path *p, struct wait_times *t)
@@ -310,7 +336,11 @@ FRAME void path_five(struct path *p, struct wait_times *t)
 	WAIT_BEGIN(t);
 	(void)pthread_mutex_lock(&p->mutex);
 	WAIT_END(t);
-	pass_five(p);
+}
+
+FRAME void pass_five(struct path *p)
+{
+	(void)pthread_mutex_unlock(&p->mutex);
 	sleep_ns(1000000);
 }
 
@@ -337,6 +367,10 @@ FRAME void path_readers(struct path *p, struct wait_times *t)
 	WAIT_BEGIN(t);
 	(void)pthread_rwlock_rdlock(&p->rwlock);
 	WAIT_END(t);
+}
+
+FRAME void pass_readers(struct path *p)
+{
 	(void)pthread_rwlock_unlock(&p->rwlock);
 	sleep_ns(1000000);
 }
@@ -360,24 +394,29 @@ static FRAME void *readers_main(void *userdata)
 }
 
 static struct path paths[] = {
-	{ .name = "path_mutex", .wait = path_mutex, .hold = hold_mutex, .release = release_mutex },
+	{ .name = "path_mutex",
+		.wait = path_mutex,
+		.after = pass_mutex,
+		.hold = hold_mutex,
+		.release = release_mutex },
 	{ .name = "path_condvar", .wait = path_condvar, .release = release_condvar },
 	{ .name = "path_rwlock",
 		.wait = path_rwlock,
+		.after = pass_rwlock,
 		.hold = hold_rwlock,
 		.release = release_rwlock },
 	{ .name = "path_semaphore", .wait = path_semaphore, .release = release_semaphore },
 	{ .name = "path_nanosleep", .wait = path_nanosleep },
 	{ .name = "path_pipe", .wait = path_pipe, .release = release_fd },
 	{ .name = "path_socket", .wait = path_socket, .release = release_fd },
-	{ .name = "path_poll", .wait = path_poll, .release = release_fd },
-	{ .name = "path_epoll", .wait = path_epoll, .release = release_fd },
+	{ .name = "path_poll", .wait = path_poll, .after = take_fd, .release = release_fd },
+	{ .name = "path_epoll", .wait = path_epoll, .after = take_fd, .release = release_fd },
 	{ .name = "path_futex", .wait = path_futex, .release = release_futex },
-	{ .name = "path_fsync", .wait = path_fsync },
-	{ .name = "path_fault", .wait = path_fault },
-	{ .name = "path_starved", .wait = path_starved },
-	{ .name = "path_five", .wait = path_five, .n_waiters = FIVE },
-	{ .name = "path_readers", .wait = path_readers, .n_waiters = FIVE },
+	{ .name = "path_fsync", .wait = path_fsync, .before = write_page, .after = pause_a_while },
+	{ .name = "path_fault", .wait = path_fault, .before = map_file, .after = unmap_file },
+	{ .name = "path_starved", .wait = path_starved, .before = start_hogs },
+	{ .name = "path_five", .wait = path_five, .after = pass_five },
+	{ .name = "path_readers", .wait = path_readers, .after = pass_readers },
 };
 #define PATHS (sizeof(paths) / sizeof(paths[0]))
 
@@ -428,7 +467,11 @@ static FRAME void *waiter_main(void *userdata)
 	while (wall_ns() < end_ns) {
 		if (w->path->release)
 			ask(w->path);
+		if (w->path->before)
+			w->path->before(w->path);
 		w->path->wait(w->path, &w->times);
+		if (w->path->after)
+			w->path->after(w->path);
 		wait_keep(&w->times);
 	}
 	return NULL;
@@ -469,7 +512,7 @@ int main(int argc, char **argv)
 		prepare(p, (uint32_t)i);
 		if (other && pthread_create(&partners[n_partners++], NULL, other, p))
 			return 1;
-		for (unsigned j = 0; j < (p->n_waiters ? p->n_waiters : 1); j++, n++) {
+		for (unsigned j = 0; j < (p->release || !other ? 1 : FIVE); j++, n++) {
 			waiters[n].path = p;
 			waiters[n].times.path = (uint32_t)i;
 			if (pthread_create(&waiters[n].handle, NULL, waiter_main, &waiters[n]))
