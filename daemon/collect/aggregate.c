@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The aggregator (aggregate.h). Owns stacks, slots and the names of labels. References: a stack
- * entry that exists and a series that exists each hold one on their process; a series holds one on
- * its entry. Names are what targets call themselves: bounded, and past the bound a label is left
- * out.
+ * The aggregator (aggregate.h). Owns stacks, slots, threads and the names of labels. References: a
+ * stack entry that exists and a series that exists each hold one on their process; a series holds
+ * one on its entry, if it has a stack. Names are what targets call themselves: bounded, and past
+ * the bound a label is left out.
  */
 #include <errno.h>
 #include <string.h>
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "collect/aggregate.h"
+#include "collect/aggregate_internal.h"
 
 #define MAX_RATES      4096U
 #define MAX_NAMES      (256U * 1024U)
 #define MAX_NAME_BYTES (16 * MIB)
 #define MAX_CGROUPS    65536U
+#define MAX_THREADS    65536U /* that live, of which it is known where they were made */
 #define SWEEP_NS       (60 * NS_PER_SEC)
 #define CGROUP_ASK_NS  (1 * NS_PER_SEC)
 #define UNKNOWN_NS     (5 * NS_PER_SEC) /* between two rounds of sending all stacks again */
@@ -25,23 +26,6 @@ struct cgroup_name {
 	uint64_t id;
 	uint64_t asked_ns;
 	uint32_t name; /* 0: not known yet */
-};
-
-struct aggregate {
-	struct aggregate_rooms rooms;
-	struct stack_store *stacks;
-	struct slots *slots;
-	struct locator *locator;
-	struct strings names;
-	struct array rates;   /* struct aggregate_rate */
-	struct array cgroups; /* struct cgroup_name */
-	struct table cgroup_index;
-	uint32_t set_rate[ABI_EVENT_SETS];
-	struct aggregate_set_stats sets[ABI_SETS];
-	uint64_t bit_samples[ABI_ATTACHMENTS];
-	uint64_t memory_bytes, swept_ns;
-	uint64_t asked_ns; /* when all stacks were last asked for again */
-	bool unknown;	   /* a stack was named since that we have not */
 };
 
 static void process_unref(struct aggregate *a, uint32_t process)
@@ -59,9 +43,15 @@ static void entry_gone(void *userdata, uint32_t process)
 static void series_released(void *userdata, const struct series_key *key)
 {
 	struct aggregate *a = userdata;
-	if (stack_unref(a->stacks, key->entry))
+	if (key->entry != STACK_NONE && stack_unref(a->stacks, key->entry))
 		process_unref(a, key->process);
 	process_unref(a, key->process);
+}
+
+static void thread_released(void *userdata, uint32_t series)
+{
+	struct aggregate *a = userdata;
+	slots_unref(a->slots, series);
 }
 
 static uint64_t cgroup_hash_of(const void *ctx, uint32_t id)
@@ -130,6 +120,7 @@ int aggregate_new(struct aggregate **ret, const struct aggregate_rooms *rooms, u
 		return -ENOMEM;
 	a->rooms = *rooms;
 	a->memory_bytes = memory_bytes;
+	a->next_threshold_ns = UINT64_MAX;
 	a->rates = (struct array)ARRAY_INIT(struct aggregate_rate, MAX_RATES);
 	a->cgroups = (struct array)ARRAY_INIT(struct cgroup_name, MAX_CGROUPS);
 	table_init(&a->cgroup_index, MAX_CGROUPS, cgroup_hash_of, cgroup_equal, a);
@@ -138,6 +129,8 @@ int aggregate_new(struct aggregate **ret, const struct aggregate_rooms *rooms, u
 		r = stack_store_new(&a->stacks, memory_bytes);
 	if (r >= 0)
 		r = slots_new(&a->slots, history_ns, series_released, a);
+	if (r >= 0)
+		r = thread_table_new(&a->threads, MAX_THREADS, thread_released, a);
 	if (r >= 0)
 		r = locator_new(&a->locator, &(struct locator_rooms){
 						     .stacks = a->stacks,
@@ -161,6 +154,7 @@ struct aggregate *aggregate_free(struct aggregate *a)
 	if (!a)
 		return NULL;
 	locator_free(a->locator);
+	thread_table_free(a->threads);
 	slots_free(a->slots);
 	stack_store_free(a->stacks);
 	table_deinit(&a->cgroup_index);
@@ -206,7 +200,7 @@ static bool superseded(const struct aggregate *a, const struct sample_record *re
 	return false;
 }
 
-static uint32_t name_of(struct aggregate *a, const char *text, size_t max)
+uint32_t aggregate_intern(struct aggregate *a, const char *text, size_t max)
 {
 	uint32_t name;
 	return strings_intern(&a->names, text, strnlen(text, max), &name) < 0 ? 0 : name;
@@ -242,67 +236,114 @@ static int entry_of(
 	return locator_update(a->locator, p, entry, record->time_ns, ret);
 }
 
-static void drop(struct aggregate *a, const struct sample_record *record, enum drop_reason reason)
+void aggregate_drop(
+	struct aggregate *a, const struct sample_record *record, enum drop_reason reason)
 {
 	a->sets[record->event_set].dropped[reason]++;
 }
 
+/* A series with its references, which become the slots' if they keep it. */
+void aggregate_take(struct aggregate *a, struct process *p, const struct series_key *key)
+{
+	if (key->entry != STACK_NONE)
+		stack_ref(a->stacks, key->entry);
+	p->n_refs++;
+}
+
+void aggregate_give_back(struct aggregate *a, struct process *p, const struct series_key *key)
+{
+	p->n_refs--;
+	if (key->entry != STACK_NONE && stack_unref(a->stacks, key->entry))
+		p->n_refs--;
+}
+
+/* What is told of a series: a span, or for NULL a sample. Makes room where there is none. */
+int aggregate_add(struct aggregate *a, struct process *p, const struct series_key *key,
+	uint64_t time_ns, const struct span *span, bool *ret_new)
+{
+	int r;
+
+	*ret_new = false;
+	aggregate_take(a, p, key);
+	do {
+		size_t other = aggregate_bytes(a) - slots_bytes(a->slots) + a->memory_bytes / 16;
+		bool is_new;
+		slots_limit(a->slots, a->memory_bytes > other ? a->memory_bytes - other : 0);
+		r = span ? slots_span(a->slots, key, span, &is_new)
+			 : slots_count(a->slots, key, time_ns, &is_new);
+		*ret_new |= is_new;
+	} while (r == -ENOSPC && slots_drop_oldest(a->slots));
+	if (!*ret_new)
+		aggregate_give_back(a, p, key);
+	return r;
+}
+
+/* The part of a key that all records have. */
+static struct series_key key_of(
+	struct aggregate *a, struct process *p, const struct sample_record *record)
+{
+	return (struct series_key){
+		.process = p->id,
+		.tid = record->tid,
+		.entry = STACK_NONE,
+		.thread = aggregate_intern(a, record->comm, ABI_COMM),
+		.comm = aggregate_intern(a, process_comm(p, record->time_ns), sizeof(p->comm)),
+		.cgroup = cgroup_of(a, p, record),
+		.owner_uid = record->owner_uid,
+		.attachments = record->attachments,
+	};
+}
+
+static void add_sample(struct aggregate *a, struct process *p, const struct series_key *key,
+	const struct sample_record *record)
+{
+	struct series_key k = *key;
+	bool is_new;
+
+	if (superseded(a, record)) {
+		a->sets[record->event_set].superseded++;
+		return;
+	}
+	k.rate = a->set_rate[record->event_set];
+	if (aggregate_add(a, p, &k, record->time_ns, NULL, &is_new) < 0)
+		aggregate_drop(a, record, DROP_MEMORY);
+}
+
 void aggregate_sample(struct aggregate *a, const struct sample_record *record)
 {
-	if (record->event_set >= ABI_EVENT_SETS || a->rates.n == 0)
+	bool is_cpu = record->event_set < ABI_EVENT_SETS;
+
+	if (record->event_set >= ABI_SETS || (is_cpu && a->rates.n == 0))
 		return;
 	struct process *p =
 		process_table_find(a->rooms.processes, record->tgid, record->time_ns, true);
 	if (!p) {
-		drop(a, record, DROP_PROCESS_TABLE);
+		aggregate_drop(a, record, DROP_PROCESS_TABLE);
 		return;
 	}
 	if (!p->start_boottime_ns)
 		p->start_boottime_ns = record->start_ns;
+	struct series_key key = key_of(a, p, record);
+	aggregate_unsampled(a, p, &key, record);
 
 	uint32_t entry;
 	int r = entry_of(a, p, record, &entry);
 	if (r < 0) {
-		drop(a, record, r == -ENOKEY ? DROP_STACK_UNKNOWN : DROP_MEMORY);
+		aggregate_drop(a, record, r == -ENOKEY ? DROP_STACK_UNKNOWN : DROP_MEMORY);
 		a->unknown |= r == -ENOKEY;
 		return;
 	}
 	for (uint64_t bits = record->attachments; bits; bits &= bits - 1)
 		a->bit_samples[__builtin_ctzll(bits)]++;
-	if (superseded(a, record)) {
-		a->sets[record->event_set].superseded++;
-		return;
+	key.entry = entry;
+	if (is_cpu) {
+		aggregate_wall(a, p, &key, record);
+		add_sample(a, p, &key, record);
+	} else if (record->event_set == SET_CREATES) {
+		aggregate_thread_made(a, p, &key, record);
+	} else {
+		aggregate_wait(a, p, &key, record);
 	}
-	struct series_key key = {
-		.process = p->id,
-		.tid = record->tid,
-		.entry = entry,
-		.thread = name_of(a, record->comm, ABI_COMM),
-		.comm = name_of(a, process_comm(p, record->time_ns), sizeof(p->comm)),
-		.cgroup = cgroup_of(a, p, record),
-		.owner_uid = record->owner_uid,
-		.rate = a->set_rate[record->event_set],
-		.attachments = record->attachments,
-	};
-	stack_ref(a->stacks, entry);
-	p->n_refs++;
-	bool is_new = false;
-	r = slots_count(a->slots, &key, record->time_ns, &is_new);
-	if (r < 0)
-		drop(a, record, DROP_MEMORY);
-	if (r < 0 || !is_new) {
-		p->n_refs--;
-		if (stack_unref(a->stacks, entry))
-			p->n_refs--;
-	}
-}
-
-void aggregate_thread_exit(struct aggregate *a, uint32_t pid, uint32_t tid, uint64_t time_ns)
-{
-	(void)a;
-	(void)pid;
-	(void)tid;
-	(void)time_ns;
 }
 
 void aggregate_split(struct aggregate *a, uint64_t now_ns)
@@ -325,6 +366,7 @@ bool aggregate_maintain(struct aggregate *a, uint64_t now_ns)
 {
 	bool again = ask_again(a, now_ns);
 
+	aggregate_maintain_threads(a, now_ns);
 	slots_expire(a->slots, now_ns);
 	bool tight = false;
 	while (aggregate_bytes(a) > a->memory_bytes - a->memory_bytes / 8) {
@@ -357,7 +399,7 @@ void aggregate_clear_bit(struct aggregate *a, unsigned bit)
 size_t aggregate_bytes(const struct aggregate *a)
 {
 	return stack_store_bytes(a->stacks) + slots_bytes(a->slots) + strings_bytes(&a->names) +
-	       array_bytes(&a->cgroups);
+	       array_bytes(&a->cgroups) + thread_table_bytes(a->threads);
 }
 
 uint64_t aggregate_from_ns(const struct aggregate *a)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Samples in, series and slots out: the one aggregator. Each sample is given its process (by time),
- * its stack (by hash), its labels and its slot. What cannot be kept is counted under a drop reason,
- * by event set. Bounded by Memory=: the oldest slots go first.
+ * Records in, series and slots out: the one aggregator. Each record is given its process (by time),
+ * its stack (by hash), its labels and its slots. What cannot be kept is counted under a drop
+ * reason, by set. Bounded by Memory=: the oldest slots go first. A flood of different locks and
+ * wakers costs these labels first.
  *
  * Order: sideband events up to a sample's time must be in the process table before the sample.
  */
@@ -43,7 +44,7 @@ int aggregate_set_rate(
 	struct aggregate *a, unsigned event_set, const char *event, uint32_t freq_hz);
 /* One sample of any set of the kernel side; the record was checked by kernel/. */
 void aggregate_sample(struct aggregate *a, const struct sample_record *record);
-/* A thread has ended: it is in no PROFILE_THREADCREATE any more. */
+/* A thread has ended; before or after its SET_CREATES. */
 void aggregate_thread_exit(struct aggregate *a, uint32_t pid, uint32_t tid, uint64_t time_ns);
 /* What was read of a process by others: its cgroup's name is learned. */
 void aggregate_read(struct aggregate *a, const struct target_process_info *info);
@@ -61,6 +62,8 @@ struct aggregate_set_stats {
 };
 const struct aggregate_set_stats *aggregate_set_stats(
 	const struct aggregate *a, unsigned event_set);
+/* The threshold of the waits that were kept lately. */
+uint64_t aggregate_threshold_ns(const struct aggregate *a);
 /* Samples that an attachment bit got since aggregate_clear_bit(). */
 uint64_t aggregate_bit_samples(const struct aggregate *a, unsigned bit);
 void aggregate_clear_bit(struct aggregate *a, unsigned bit);
@@ -72,6 +75,9 @@ uint64_t aggregate_from_ns(const struct aggregate *a);
 struct slots *aggregate_slots(const struct aggregate *a);
 struct stack_store *aggregate_stacks(const struct aggregate *a);
 struct locator *aggregate_locator(const struct aggregate *a);
+/* The series of the creation of a thread that lives; SERIES_NONE: nobody saw it. */
+uint32_t aggregate_thread(const struct aggregate *a, uint32_t pid, uint32_t tid);
+/* Of a series of no rate as well: a rate without name and period. */
 const struct aggregate_rate *aggregate_rate(const struct aggregate *a, uint32_t rate);
 uint32_t aggregate_n_rates(const struct aggregate *a);
 const char *aggregate_name(const struct aggregate *a, uint32_t name);

@@ -19,6 +19,7 @@
 #define LOCATE_POLL_US 5000
 #define GZIP_LEVEL     3
 #define MAX_RESOLVING  64 /* modules asked for at once */
+#define MAX_THREADS    (1U << 20)
 
 enum dump_state {
 	DUMP_LOCATING, /* waiting for mappings of new processes */
@@ -40,6 +41,7 @@ struct dump {
 	dump_done_fn done;
 	void *userdata;
 	enum dump_state state;
+	struct dump_thread *threads; /* owned; the request's */
 	sd_event_source *step, *timer;
 	uint64_t started_ns;
 	struct selection selection;
@@ -71,9 +73,9 @@ const struct selection *dump_selection(const struct dump *d)
 
 void dump_left_out(const struct dump *d, struct dump_result *ret)
 {
-	(void)d;
-	ret->left_out = 0;
-	memset(ret->left_out_ns, 0, sizeof(ret->left_out_ns));
+	ret->left_out = d->image.left_out;
+	for (unsigned i = 0; i < WAIT_COUNT; i++)
+		ret->left_out_ns[i] = d->image.left_out_ns[i] >> SPAN_NS_SHIFT;
 }
 
 static void finish(struct dump *d, int error, struct dump_result *result)
@@ -82,6 +84,18 @@ static void finish(struct dump *d, int error, struct dump_result *result)
 	void *userdata = d->userdata;
 	done(userdata, error, result);
 	dump_free(d);
+}
+
+static void fail(struct dump *d, int error)
+{
+	struct dump_result result = {
+		.from_ns = d->selection.got_from_ns,
+		.until_ns = d->selection.got_until_ns,
+		.fd = -1,
+	};
+
+	dump_left_out(d, &result);
+	finish(d, error, error == -ENODATA ? &result : NULL);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -108,7 +122,9 @@ static int step_locating(struct dump *d)
 
 static int step_selecting(struct dump *d)
 {
-	int r = selection_step(&d->selection, STEP_NS);
+	int r = d->request.type == PROFILE_THREADCREATE
+			? selection_threads(&d->selection, d->threads, d->request.n_threads)
+			: selection_step(&d->selection, STEP_NS);
 	if (r < 0 || !d->selection.done)
 		return r;
 	if (d->selection.rows.n == 0)
@@ -158,8 +174,11 @@ static int frame_gather(struct dump *d, uint32_t frame)
 static int row_gather(struct dump *d, const struct selected *row)
 {
 	struct aggregate *a = d->rooms.aggregate;
-	const struct series *series = slots_series(aggregate_slots(a), row->series);
-	uint32_t node = stack_entry(aggregate_stacks(a), series->key.entry)->node;
+	if (row->series == SERIES_NONE)
+		return 0;
+	uint32_t entry = slots_series(aggregate_slots(a), row->series)->key.entry;
+	uint32_t node =
+		entry == STACK_NONE ? STACK_NONE : stack_entry(aggregate_stacks(a), entry)->node;
 	while (node != STACK_NONE && node != STACK_NODE_ROOT) {
 		uint32_t parent, frame = stack_node_frame(aggregate_stacks(a), node, &parent);
 		int r = frame_gather(d, frame);
@@ -229,7 +248,11 @@ static int step_resolving(struct dump *d)
 		}
 		return 0;
 	}
-	image_init(&d->image, &d->rooms, d->request.kernel_addresses);
+	image_init(&d->image, &d->rooms,
+		&(struct image_options){ .type = d->request.type,
+			.states = d->request.states,
+			.kernel_addresses = d->request.kernel_addresses,
+			.wakers = d->request.wakers });
 	d->state = DUMP_WRITING;
 	return 0;
 }
@@ -254,6 +277,7 @@ static void on_encoded(
 	(void)fds;
 	(void)n_fds;
 	d->encode_job = 0;
+	dump_left_out(d, &result);
 	if (error >= 0) {
 		result.bytes = reader_u64(&r);
 		error = r.bad ? -EBADMSG : io_memfd_seal(d->out_fd);
@@ -282,11 +306,15 @@ static int add_comments(struct dump *d)
 static int encode(struct dump *d)
 {
 	uint64_t from = d->selection.got_from_ns, until = d->selection.got_until_ns;
+	if (d->image.n_samples == 0)
+		return -ENODATA;
 	int r = add_comments(d);
 	if (r < 0)
 		return r;
-	_cleanup_close_ int in = image_finish(&d->image, MAX(from, d->request.from_ns),
-		d->request.until_ns ? MIN(until, d->request.until_ns) : until);
+	from = MAX(from, d->request.from_ns);
+	if (d->request.until_ns)
+		until = MIN(until, d->request.until_ns);
+	_cleanup_close_ int in = image_finish(&d->image, from, MAX(from, until));
 	if (in < 0)
 		return in;
 	image_deinit(&d->image);
@@ -336,13 +364,29 @@ static int on_step(sd_event_source *source, void *userdata)
 		break;
 	}
 	if (r < 0)
-		finish(d, r, NULL);
+		fail(d, r);
+	return 0;
+}
+
+static int threads_copy(struct dump *d)
+{
+	const struct dump_request *request = &d->request;
+
+	if (request->n_threads == 0)
+		return 0;
+	d->threads = calloc(request->n_threads, sizeof(*d->threads));
+	if (!d->threads)
+		return -ENOMEM;
+	memcpy(d->threads, request->threads, request->n_threads * sizeof(*d->threads));
+	d->request.threads = d->threads;
 	return 0;
 }
 
 int dump_new(struct dump **ret, const struct dump_rooms *rooms, const struct dump_request *request,
 	dump_done_fn done, void *userdata)
 {
+	if (request->n_threads > MAX_THREADS)
+		return -E2BIG;
 	struct dump *d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
@@ -355,9 +399,11 @@ int dump_new(struct dump **ret, const struct dump_rooms *rooms, const struct dum
 	d->frame_seen = (struct array)ARRAY_INIT(uint8_t, 64U << 20);
 	d->modules = (struct array)ARRAY_INIT(struct module_offsets, LIMIT_MODULES);
 	d->module_row = (struct array)ARRAY_INIT(uint32_t, LIMIT_MODULES);
-	selection_init(&d->selection, rooms->aggregate, request->from_ns, request->until_ns,
-		request->slots, request->matches, request->userdata);
-	int r = sd_event_add_defer(rooms->event, &d->step, on_step, d);
+	selection_init(&d->selection, rooms->aggregate, request->type, request->from_ns,
+		request->until_ns, request->slots, request->matches, request->userdata);
+	int r = threads_copy(d);
+	if (r >= 0)
+		r = sd_event_add_defer(rooms->event, &d->step, on_step, d);
 	if (r >= 0)
 		r = sd_event_add_time_relative(
 			rooms->event, &d->timer, CLOCK_MONOTONIC, 0, 0, on_timer, d);
@@ -391,6 +437,7 @@ struct dump *dump_free(struct dump *d)
 	array_deinit(&d->module_row);
 	array_deinit(&d->frame_seen);
 	selection_deinit(&d->selection);
+	free(d->threads);
 	d->dead = true;
 	if (d->resolving == 0)
 		free(d);

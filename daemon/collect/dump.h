@@ -24,11 +24,6 @@ struct dump_rooms { /* borrowed */
 	struct helper_pool *encoder;
 };
 
-/* A thread that lives now. */
-struct dump_thread {
-	uint32_t pid, tid;
-};
-
 struct dump_request {
 	enum profile_type type;
 	/* Bits 1 << enum wait_state that are shown; 0: what the type shows by itself. */
@@ -56,8 +51,8 @@ struct dump_result {
 	int fd; /* sealed memfd with the gzipped profile.proto; the callee's when it sets it to -1
 		 */
 };
-/* error: 0, -ENODATA (no sample matched, or all were left out: then there is a result without fd
- * that says so), -ENOMEM, or what a helper said. d is dead after this. */
+/* error: 0, -ENODATA (no sample matched, or all were left out: there is a result without fd, which
+ * says so), -ENOMEM, or what a helper said: result is NULL. d is dead after this. */
 typedef void (*dump_done_fn)(void *userdata, int error, struct dump_result *result);
 
 /* Starts one; done() follows from the event loop. */

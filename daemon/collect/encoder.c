@@ -8,6 +8,8 @@
  */
 #include "collect/encoder.h"
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "base/cleanup.h"
@@ -15,12 +17,13 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "collect/snapshot.h"
+#include "profile/build.h"
 #include "profile/pprof.h"
 
 #define MAX_TYPES    4U
 #define MAX_FRAMES   (2 * LIMIT_STACK_FRAMES)
 #define MAX_LINES    (2 * LIMIT_INLINE_DEPTH)
-#define MAX_LABELS   7U
+#define MAX_LABELS   12U
 #define CACHED_TEXTS 4096U
 
 DEFINE_CLEANUP(struct profile *, profile_free)
@@ -36,7 +39,9 @@ struct encoder {
 	struct array mappings;	 /* uint32_t in the profile, by mapping of the snapshot */
 	struct array locations;	 /* the same for locations */
 	uint32_t key_pid, key_tid, key_thread, key_comm, key_cgroup, key_truncated, key_slot;
+	uint32_t key_state, key_syscall, key_waker, key_lock, key_owner;
 	uint32_t nanoseconds;
+	uint32_t shift[MAX_TYPES]; /* values are in 1 / 2^shift */
 	/* The last strings made of text offsets: samples repeat the same few. */
 	struct {
 		uint32_t offset, string;
@@ -63,7 +68,7 @@ static int map_sections(struct encoder *e, const void *snapshot, size_t size)
 	};
 	const struct snapshot_header *h = snapshot;
 
-	if (size < sizeof(*h) || h->magic != SNAPSHOT_MAGIC || h->version != 1)
+	if (size < sizeof(*h) || h->magic != SNAPSHOT_MAGIC || h->version != SNAPSHOT_VERSION)
 		return -EBADMSG;
 	for (size_t i = 0; i < SNAPSHOT_SECTIONS; i++) {
 		uint64_t offset = h->section[i].offset, n = h->section[i].n;
@@ -132,7 +137,10 @@ static int build_head(struct encoder *e, const struct snapshot_header *h)
 		return -EBADMSG;
 	for (uint32_t i = 0; i < h->n_types && r >= 0; i++) {
 		const char *type = text_at(e, h->type[i]), *unit = text_at(e, h->unit[i]);
-		r = type && unit ? profile_add_type(p, type, unit) : -EBADMSG;
+		r = type && unit && h->shift[i] <= SNAPSHOT_MAX_SHIFT
+			    ? profile_add_type(p, type, unit)
+			    : -EBADMSG;
+		e->shift[i] = h->shift[i];
 	}
 	if (r < 0)
 		return r;
@@ -166,6 +174,11 @@ static int build_keys(struct encoder *e)
 		{ "cgroup", &e->key_cgroup },
 		{ "truncated", &e->key_truncated },
 		{ "slot_time", &e->key_slot },
+		{ "state", &e->key_state },
+		{ "syscall", &e->key_syscall },
+		{ "waker", &e->key_waker },
+		{ "lock", &e->key_lock },
+		{ "owner", &e->key_owner },
 		{ "nanoseconds", &e->nanoseconds },
 	};
 	int r = 0;
@@ -262,6 +275,9 @@ static int build_labels(struct encoder *e, const struct snapshot_sample *in, uin
 		{ e->key_comm, in->comm },
 		{ e->key_cgroup, in->cgroup },
 		{ e->key_truncated, in->truncated },
+		{ e->key_state, in->state },
+		{ e->key_syscall, in->syscall },
+		{ e->key_waker, in->waker },
 	};
 	struct profile_label labels[MAX_LABELS] = { 0 };
 	uint32_t n = 0;
@@ -278,6 +294,17 @@ static int build_labels(struct encoder *e, const struct snapshot_sample *in, uin
 		if (string)
 			labels[n++] = (struct profile_label){ .key = texts[i].key, .str = string };
 	}
+	if (in->lock) {
+		char address[24];
+		struct profile_label *l = &labels[n++];
+		snprintf(address, sizeof(address), "0x%" PRIx64, in->lock);
+		*l = (struct profile_label){ .key = e->key_lock };
+		int r = profile_add_string(e->profile, address, &l->str);
+		if (r < 0)
+			return r;
+	}
+	if (in->owner)
+		labels[n++] = (struct profile_label){ .key = e->key_owner, .num = in->owner };
 	if (in->slot_time_ns)
 		labels[n++] = (struct profile_label){ .key = e->key_slot,
 			.num_unit = e->nanoseconds,
@@ -310,6 +337,55 @@ static int build_sample(struct encoder *e, const struct snapshot_sample *in)
 	return r;
 }
 
+/* n rounded to whole units, with what rounding has left to the samples before of the same stack, so
+ * that the sum over a stack is off by half a unit at most, however many labels tell it apart. */
+static int64_t rounded(int64_t n, unsigned shift, int64_t *carry)
+{
+	int64_t half = shift ? INT64_C(1) << (shift - 1) : 0;
+	int64_t all, whole;
+
+	if (__builtin_add_overflow(n, *carry, &all) || all > INT64_MAX - half)
+		all = INT64_MAX - half;
+	whole = (all + half) >> shift;
+	*carry = all - whole * (INT64_C(1) << shift);
+	return whole;
+}
+
+/* Makes whole numbers of the sums; samples of nothing go. */
+static int round_values(struct encoder *e)
+{
+	struct profile *p = e->profile;
+	CLEANUP(array_deinit) struct array carries = ARRAY_INIT(int64_t, SIZE_MAX);
+	size_t n = profile_n_samples(p), kept = 0, types = p->n_types;
+	bool is_whole = true;
+
+	for (size_t t = 0; t < types; t++)
+		is_whole &= e->shift[t] == 0;
+	if (is_whole)
+		return 0;
+	int r = array_resize(&carries, p->stacks.n * types);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t stack = *ARRAY_AT(&p->sample_stacks, uint32_t, i);
+		uint32_t labels = *ARRAY_AT(&p->sample_labels, uint32_t, i);
+		const int64_t *from = ARRAY_AT(&p->values, int64_t, i * types);
+		int64_t *to = ARRAY_AT(&p->values, int64_t, kept * types);
+		int64_t *carry = ARRAY_AT(&carries, int64_t, stack * types), any = 0;
+		for (size_t t = 0; t < types; t++) {
+			to[t] = rounded(from[t], e->shift[t], &carry[t]);
+			any |= to[t];
+		}
+		*ARRAY_AT(&p->sample_stacks, uint32_t, kept) = stack;
+		*ARRAY_AT(&p->sample_labels, uint32_t, kept) = labels;
+		kept += any != 0;
+	}
+	p->sample_stacks.n = p->sample_labels.n = kept;
+	p->values.n = kept * types;
+	profile_index_drop(p);
+	return 0;
+}
+
 int encoder_build(const void *snapshot, size_t n, struct profile **ret)
 {
 	CLEANUP(encoder_deinit)
@@ -332,6 +408,8 @@ int encoder_build(const void *snapshot, size_t n, struct profile **ret)
 	const struct snapshot_sample *samples = e.sections[SNAPSHOT_SAMPLES].data;
 	for (size_t i = 0; r >= 0 && i < e.sections[SNAPSHOT_SAMPLES].n; i++)
 		r = build_sample(&e, &samples[i]);
+	if (r >= 0)
+		r = round_values(&e);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(e.profile);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The snapshot writer (image.h). Owns the sections until they are in the memfd. Names come from
+ * The snapshot writer (image.h): its texts, mappings, locations and its end; rows are in
+ * image_row.c. Owns the sections until they are in the memfd. Names come from
  * targets and from files that they wrote: they pass as bytes, the encoder and the views make them
  * safe.
  */
@@ -22,17 +23,21 @@ struct image_mapping {
 	uint32_t module, segment, mapping;
 };
 
-void image_init(struct image *i, const struct dump_rooms *rooms, bool kernel_addresses)
+void image_init(
+	struct image *i, const struct dump_rooms *rooms, const struct image_options *options)
 {
 	*i = (struct image){
 		.rooms = rooms,
-		.kernel_addresses = kernel_addresses,
+		.options = *options,
 		.wall_offset_ns = (int64_t)(clock_wall_ns() - clock_monotonic_ns()),
 		.text_of_symbol = ARRAY_INIT(uint32_t, MAX_IDS),
 		.text_of_name = ARRAY_INIT(uint32_t, MAX_IDS),
 		.location_of_frame = ARRAY_INIT(uint32_t, MAX_IDS),
 		.mapping_of = ARRAY_INIT(struct image_mapping, MAX_IDS),
+		.text_of_syscall = ARRAY_INIT(uint32_t, IMAGE_SYSCALLS),
 	};
+	if (!i->options.states)
+		i->options.states = wait_states_shown(options->type);
 	for (size_t s = 0; s < SNAPSHOT_SECTIONS; s++)
 		i->sections[s] = (struct writer)WRITER_INIT(MAX_SECTION_BYTES);
 	writer_u8(&i->sections[SNAPSHOT_TEXT], 0);
@@ -50,12 +55,12 @@ void image_deinit(struct image *i)
 	array_deinit(&i->text_of_name);
 	array_deinit(&i->location_of_frame);
 	array_deinit(&i->mapping_of);
+	array_deinit(&i->text_of_syscall);
 	free(i->program);
 	i->program = NULL;
 }
 
-/* Text is added as it comes: the callers see to it that equal strings come once. */
-static uint32_t text_add(struct image *i, const char *text, size_t n)
+uint32_t image_text(struct image *i, const char *text, size_t n)
 {
 	struct writer *w = &i->sections[SNAPSHOT_TEXT];
 	if (n == 0)
@@ -75,7 +80,7 @@ static uint32_t text_of(struct image *i, struct array *map, uint32_t id, const c
 		return 0;
 	uint32_t *at = ARRAY_AT(map, uint32_t, id);
 	if (*at == 0)
-		*at = text_add(i, text, n) + 1;
+		*at = image_text(i, text, n) + 1;
 	return *at - 1;
 }
 
@@ -86,7 +91,7 @@ static uint32_t symbol_text(struct image *i, uint32_t id)
 	return text_of(i, &i->text_of_symbol, id, text, n);
 }
 
-static uint32_t name_text(struct image *i, uint32_t id)
+uint32_t image_name(struct image *i, uint32_t id)
 {
 	const char *text = aggregate_name(i->rooms->aggregate, id);
 	return text_of(i, &i->text_of_name, id, text, strlen(text));
@@ -134,7 +139,7 @@ static uint32_t mapping_of(
 			return row->mapping;
 
 	struct snapshot_mapping mapping = { .flags = flags_of(sm) };
-	mapping.file = text_add(i, m->path, strlen(m->path));
+	mapping.file = image_text(i, m->path, strlen(m->path));
 	switch (m->kind) {
 	case MODULE_FILE:
 	case MODULE_VDSO:
@@ -148,10 +153,10 @@ static uint32_t mapping_of(
 			mapping.limit = (MAX(m->size, offset + 1) + PAGE - 1) & ~(PAGE - 1);
 		}
 		if (sm)
-			mapping.build_id = text_add(i, sm->build_id, strlen(sm->build_id));
+			mapping.build_id = image_text(i, sm->build_id, strlen(sm->build_id));
 		break;
 	case MODULE_KERNEL:
-		if (i->kernel_addresses) {
+		if (i->options.kernel_addresses) {
 			mapping.start = KERNEL_START;
 			mapping.limit = UINT64_MAX;
 		}
@@ -181,7 +186,7 @@ static uint32_t unnamed_text(
 		snprintf(name, sizeof(name), "%s", base);
 	else
 		snprintf(name, sizeof(name), "[%s]", base);
-	return text_add(i, name, strlen(name));
+	return image_text(i, name, strlen(name));
 }
 
 static void lines_add(struct image *i, const struct module *m, const struct symbol_address *a,
@@ -212,7 +217,7 @@ static void lines_add(struct image *i, const struct module *m, const struct symb
 	location->n_lines = n;
 }
 
-static uint32_t location_of(struct image *i, uint32_t frame)
+uint32_t image_location(struct image *i, uint32_t frame)
 {
 	if (frame >= i->location_of_frame.n &&
 		array_resize(&i->location_of_frame, (size_t)frame + 1 + frame / 2) < 0)
@@ -232,31 +237,13 @@ static uint32_t location_of(struct image *i, uint32_t frame)
 		location.mapping = mapping_of(i, m, sm, f->offset);
 		if (a)
 			location.address = a->vaddr;
-		if (m->kind == MODULE_KERNEL && !i->kernel_addresses)
+		if (m->kind == MODULE_KERNEL && !i->options.kernel_addresses)
 			location.address = 0;
 		lines_add(i, m, a, &location);
 	}
 	*at = (uint32_t)(w->n / sizeof(location)) + 1;
 	writer_put(w, &location, sizeof(location));
 	return *at - 1;
-}
-
-/* Whether all samples are of one program. Of a process without a name nothing is known. */
-static int note_program(struct image *i, uint32_t process)
-{
-	const struct process *p = process_table_get(i->rooms->processes, process);
-	const char *program = p ? p->exe : "";
-
-	if (i->program && (process == i->process || !*i->program))
-		return 0;
-	i->process = process;
-	if (i->program && strcmp(i->program, program) == 0)
-		return 0;
-	if (i->program)
-		program = "";
-	free(i->program);
-	i->program = strdup(program);
-	return i->program ? 0 : -ENOMEM;
 }
 
 /* Makes the program's first mapping that of the main binary. */
@@ -286,65 +273,24 @@ static void put_program_first(struct image *i)
 							: l[at].mapping;
 }
 
-static const char *const truncate_names[TRUNCATE_COUNT] = {
-#define X(id, name, text) [TRUNCATE_##id] = name,
-	TRUNCATE_REASONS(X)
-#undef X
-};
-
-static uint32_t truncate_text(struct image *i, unsigned reason)
+uint32_t image_synthetic(struct image *i, const char *name)
 {
-	if (!i->truncate_text[reason])
-		i->truncate_text[reason] =
-			text_add(i, truncate_names[reason], strlen(truncate_names[reason]));
-	return i->truncate_text[reason];
-}
+	uint32_t text = image_text(i, name, strlen(name));
+	struct snapshot_line line = { .name = text, .system_name = text };
+	struct snapshot_location location = { .mapping = UINT32_MAX, .n_lines = 1 };
+	struct writer *lines = &i->sections[SNAPSHOT_LINES];
+	struct writer *locations = &i->sections[SNAPSHOT_LOCATIONS];
+	uint32_t id = (uint32_t)(locations->n / sizeof(location));
 
-int image_add(struct image *i, const struct selected *row)
-{
-	struct aggregate *a = i->rooms->aggregate;
-	struct stack_store *stacks = aggregate_stacks(a);
-	const struct series_key *key = &slots_series(aggregate_slots(a), row->series)->key;
-	const struct stack_entry *e = stack_entry(stacks, key->entry);
-	const struct process *p = process_table_get(i->rooms->processes, key->process);
-	const struct aggregate_rate *rate = aggregate_rate(a, key->rate);
-	struct writer *frames = &i->sections[SNAPSHOT_FRAMES];
-	struct snapshot_sample sample = {
-		.value = { row->count, row->count * rate->period_ns },
-		.first_frame = frames->n / sizeof(uint32_t),
-		.pid = p ? p->pid : 0,
-		.tid = key->tid,
-		.thread = name_text(i, key->thread),
-		.comm = name_text(i, key->comm),
-		.cgroup = name_text(i, aggregate_cgroup(i->rooms->aggregate, key->cgroup)),
-	};
-	if (row->slot_ns)
-		sample.slot_time_ns = row->slot_ns + (uint64_t)i->wall_offset_ns;
-	if (!i->period_ns || rate->period_ns < i->period_ns)
-		i->period_ns = rate->period_ns;
-	/* Where there is no user stack, none is cut. */
-	if (e->truncated != TRUNCATE_NONE && e->truncated != TRUNCATE_NO_USER_STACK &&
-		e->truncated != TRUNCATE_EXEC && e->truncated < TRUNCATE_COUNT)
-		sample.truncated = truncate_text(i, e->truncated);
-	uint32_t node = e->node;
-	while (node != STACK_NONE && node != STACK_NODE_ROOT) {
-		uint32_t parent, frame = stack_node_frame(stacks, node, &parent);
-		writer_u32(frames, location_of(i, frame));
-		sample.n_frames++;
-		node = parent;
-	}
-	writer_put(&i->sections[SNAPSHOT_SAMPLES], &sample, sizeof(sample));
-	if (note_program(i, key->process) < 0)
-		return -ENOMEM;
-	for (size_t s = 0; s < SNAPSHOT_SECTIONS; s++)
-		if (i->sections[s].bad)
-			return i->sections[s].bad;
-	return 0;
+	location.first_line = (uint32_t)(lines->n / sizeof(line));
+	writer_put(lines, &line, sizeof(line));
+	writer_put(locations, &location, sizeof(location));
+	return id;
 }
 
 int image_add_comment(struct image *i, const char *text, size_t n)
 {
-	writer_u32(&i->sections[SNAPSHOT_COMMENTS], text_add(i, text, n));
+	writer_u32(&i->sections[SNAPSHOT_COMMENTS], image_text(i, text, n));
 	return i->sections[SNAPSHOT_COMMENTS].bad;
 }
 
@@ -358,22 +304,50 @@ static const size_t element_size[SNAPSHOT_SECTIONS] = {
 	[SNAPSHOT_SAMPLES] = sizeof(struct snapshot_sample),
 };
 
+/* Types, units, fractions and the period of the profile. */
+static void write_types(struct image *i, struct snapshot_header *h)
+{
+	const struct profile_type_info *info = profile_type_info(i->options.type);
+
+	for (unsigned t = 0; t < ARRAY_SIZE(info->type) && info->type[t]; t++) {
+		h->type[t] = image_text(i, info->type[t], strlen(info->type[t]));
+		h->unit[t] = image_text(i, info->unit[t], strlen(info->unit[t]));
+		h->n_types++;
+	}
+	h->period_type = image_text(i, info->period_type, strlen(info->period_type));
+	h->period_unit = image_text(i, info->period_unit, strlen(info->period_unit));
+	h->period = 1;
+	switch (i->options.type) {
+	case PROFILE_CPU:
+		h->period = (int64_t)i->period_ns;
+		return;
+	case PROFILE_THREADCREATE:
+		return;
+	case PROFILE_RUNQ:
+	case PROFILE_OFFCPU:
+	case PROFILE_WALL:
+		h->period = (int64_t)MAX(aggregate_threshold_ns(i->rooms->aggregate), 1U);
+		break;
+	case PROFILE_BLOCK:
+	case PROFILE_MUTEX:
+	case PROFILE_TYPES_N:
+		break;
+	}
+	h->shift[0] = SPAN_EVENT_SHIFT;
+	h->shift[1] = SPAN_NS_SHIFT;
+}
+
 int image_finish(struct image *i, uint64_t from_ns, uint64_t until_ns)
 {
 	static const char zeros[8];
 	struct snapshot_header h = {
 		.magic = SNAPSHOT_MAGIC,
-		.version = 1,
+		.version = SNAPSHOT_VERSION,
 		.time_nanos = (int64_t)from_ns + i->wall_offset_ns,
 		.duration_nanos = (int64_t)(until_ns - from_ns),
-		.period = (int64_t)i->period_ns,
-		.n_types = 2,
 	};
 	put_program_first(i);
-	h.type[0] = text_add(i, "samples", 7);
-	h.unit[0] = text_add(i, "count", 5);
-	h.type[1] = h.period_type = text_add(i, "cpu", 3);
-	h.unit[1] = h.period_unit = text_add(i, "nanoseconds", 11);
+	write_types(i, &h);
 
 	_cleanup_close_ int fd = io_memfd("profd-snapshot");
 	if (fd < 0)

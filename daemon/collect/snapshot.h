@@ -10,7 +10,9 @@
 
 #include <stdint.h>
 
-#define SNAPSHOT_MAGIC 0x31534650u /* "PFS1" */
+#define SNAPSHOT_MAGIC	   0x31534650u /* "PFS1" */
+#define SNAPSHOT_VERSION   2U
+#define SNAPSHOT_MAX_SHIFT 32U
 
 enum snapshot_section {
 	SNAPSHOT_TEXT,	    /* bytes: NUL-terminated strings, at offsets; offset 0 is "" */
@@ -28,6 +30,8 @@ struct snapshot_header {
 	int64_t time_nanos, duration_nanos, period;
 	/* text offsets; up to four sample types */
 	uint32_t type[4], unit[4], n_types, period_type, period_unit, default_type;
+	/* Values are in units of 1 / 2^shift, and rounded when all that is equal is summed. */
+	uint32_t shift[4];
 	struct {
 		uint64_t offset, n; /* bytes from the start of the image; elements */
 	} section[SNAPSHOT_SECTIONS];
@@ -59,9 +63,12 @@ struct snapshot_sample {
 	uint64_t first_frame;
 	uint64_t slot_time_ns; /* wall; 0: no label */
 	uint32_t n_frames, pid, tid;
-	uint32_t thread, comm, cgroup; /* text; 0: no label */
-	uint32_t truncated;	       /* text: why the stack is cut; 0: it is whole */
+	uint32_t thread, comm, cgroup;	/* text; 0: no label */
+	uint32_t truncated;		/* text: why the stack is cut; 0: it is whole */
+	uint32_t state, syscall, waker; /* text; 0: no label */
+	uint32_t owner;			/* tid; 0: no label */
 	uint32_t pad;
+	uint64_t lock; /* address; 0: no label */
 };
 
 #endif

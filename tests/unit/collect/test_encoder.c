@@ -39,7 +39,7 @@ static uint32_t text(struct image *i, const char *t)
 /* Two functions, two locations, three samples of which two are of equal stack and labels. */
 static void image_init(struct image *i)
 {
-	*i = (struct image){ .h = { .magic = SNAPSHOT_MAGIC, .version = 1 } };
+	*i = (struct image){ .h = { .magic = SNAPSHOT_MAGIC, .version = SNAPSHOT_VERSION } };
 	for (size_t s = 0; s < SNAPSHOT_SECTIONS; s++)
 		i->sections[s].max = 1 << 20;
 	i->all.max = 1 << 20;

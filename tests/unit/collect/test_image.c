@@ -120,11 +120,11 @@ static struct profile *dump(struct world *w)
 	struct profile *p = NULL;
 	size_t n;
 
-	selection_init(&selection, w->rooms.aggregate, 0, 0, false, any, NULL);
+	selection_init(&selection, w->rooms.aggregate, PROFILE_CPU, 0, 0, false, any, NULL);
 	while (!selection.done)
 		assert_int_equal(selection_step(&selection, NS_PER_SEC), 0);
 	assert_true(selection.rows.n > 0);
-	image_init(&w->image, &w->rooms, true);
+	image_init(&w->image, &w->rooms, &(struct image_options){ .kernel_addresses = true });
 	ARRAY_EACH(&selection.rows, struct selected, row)
 		assert_int_equal(image_add(&w->image, row), 0);
 	_cleanup_close_ int fd = image_finish(&w->image, NOW_NS, NOW_NS + 1);
