@@ -34,7 +34,7 @@ void dump_job_free(struct dump_job *j)
 	struct attachment *a = attachment_table_by_id(p->attachments, j->own_attachment);
 	if (j->own_attachment && a)
 		follow_detach(p, a);
-	flush_forget(p, &j->flush);
+	flush_forget(&p->flush, &j->flush);
 	living_forget(j->living);
 	dump_free(j->dump);
 	sd_event_source_disable_unref(j->timer);
@@ -136,7 +136,7 @@ static void job_dump(struct dump_job *j)
 			on_living(j, r, NULL, 0);
 	} else if (types_go_on(1U << j->type) && bits) {
 		j->flush = (struct flush_wait){ .bits = bits, .done = on_flushed, .userdata = j };
-		flush_ask(j->profd, &j->flush);
+		flush_ask(&j->profd->flush, &j->flush);
 	} else {
 		job_settle(j);
 	}

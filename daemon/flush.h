@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-struct profd;
+struct kernel;
 
 /* Embedded in who waits. */
 struct flush_wait {
@@ -24,20 +24,22 @@ struct flush_wait {
 };
 
 struct flush {
+	struct kernel *kernel; /* borrowed */
 	sd_event_source *step;
 	struct flush_wait *waits; /* borrowed */
 	uint64_t bits;
 	bool is_under_way;
+	bool is_through; /* those whom it serves were not told yet */
 };
 
-int flush_init(struct profd *p);
-/* Cancels all. */
-void flush_deinit(struct profd *p);
+int flush_init(struct flush *f, sd_event *event, struct kernel *kernel);
+/* Cancels all; also of one that was never made. */
+void flush_deinit(struct flush *f);
 /* done() follows from the loop, unless it is forgotten before. */
-void flush_ask(struct profd *p, struct flush_wait *w);
+void flush_ask(struct flush *f, struct flush_wait *w);
 /* No-op for one that does not wait. */
-void flush_forget(struct profd *p, struct flush_wait *w);
+void flush_forget(struct flush *f, struct flush_wait *w);
 /* At once, as far as that takes no more than some milliseconds. */
-void flush_now(struct profd *p, uint64_t bits);
+void flush_now(struct flush *f, uint64_t bits);
 
 #endif

@@ -267,7 +267,7 @@ void follow_start(struct follow *f)
 		.done = on_flushed,
 		.userdata = f,
 	};
-	flush_ask(p, &f->flush);
+	flush_ask(&p->flush, &f->flush);
 }
 
 /* ---- from the request ---- */
@@ -328,7 +328,7 @@ void follow_detach(struct profd *p, struct attachment *a)
 {
 	/* A transient one is gone when its span was told. */
 	if (a->on && !a->transient && types_go_on(a->types))
-		flush_now(p, a->bits);
+		flush_now(&p->flush, a->bits);
 	pipeline_split(p);
 	if (a->freq_hz)
 		let_go(p, a->event_set, a->bits);

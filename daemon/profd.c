@@ -146,7 +146,7 @@ static int make_rooms(struct profd *p, struct error *error)
 	if (r >= 0)
 		r = early_new(&p->early, p);
 	if (r >= 0)
-		r = flush_init(p);
+		r = flush_init(&p->flush, p->event, p->kernel);
 	return r < 0 ? error_set(error, r, EXIT_CODE_FAILED, "cannot start: %s", strerror(-r)) : 0;
 }
 
@@ -239,7 +239,7 @@ struct profd *profd_free(struct profd *p)
 	p->ending = true;
 	if (p->socket_path)
 		(void)unlink(p->socket_path);
-	flush_deinit(p);
+	flush_deinit(&p->flush);
 	early_free(p->early);
 	unwind_free(p->unwind);
 	kernel_free(p->kernel);
