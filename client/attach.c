@@ -22,37 +22,6 @@ void attach_options_deinit(struct attach_options *o)
 	target_args_deinit(&o->target);
 }
 
-static const char *known_word(const char *word, size_t n, const char *const *words)
-{
-	for (; *words; words++)
-		if (strlen(*words) == n && !strncmp(*words, word, n))
-			return *words;
-	return NULL;
-}
-
-int attach_types(struct attach_options *o, const char *list, struct error *error)
-{
-	for (;;) {
-		size_t n = strcspn(list, ",");
-		const char *type = known_word(list, n, type_names);
-		char wrong[64];
-		bool there = false;
-
-		if (!type) {
-			snprintf(
-				wrong, sizeof(wrong), "%.*s", (int)MIN(n, sizeof(wrong) - 1), list);
-			return unknown_word("profile type", wrong, type_names, error);
-		}
-		for (size_t i = 0; i < o->n_types; i++)
-			there = there || o->types[i] == type;
-		if (!there && o->n_types < ARRAY_SIZE(o->types))
-			o->types[o->n_types++] = type;
-		if (!list[n])
-			return 1;
-		list += n + 1;
-	}
-}
-
 static int check_event(const char *value, struct error *error)
 {
 	size_t n = 0;
@@ -65,6 +34,17 @@ static int check_event(const char *value, struct error *error)
 	return 1;
 }
 
+static int take_unwind(struct attach_options *o, const char *value, struct error *error)
+{
+	for (size_t i = 0; unwind_names[i]; i++) {
+		if (!strcmp(unwind_names[i], value)) {
+			o->unwind = unwind_names[i];
+			return 1;
+		}
+	}
+	return unknown_word("unwind method", value, unwind_names, error);
+}
+
 int attach_option(struct attach_options *o, int id, const char *value, struct error *error)
 {
 	uint64_t number;
@@ -72,7 +52,11 @@ int attach_option(struct attach_options *o, int id, const char *value, struct er
 
 	switch (id) {
 	case OPTION_TYPE:
-		return attach_types(o, value, error);
+		return type_args_add(&o->types, value, error);
+	case OPTION_THRESHOLD:
+		return wait_args_threshold(&o->waits, value, error);
+	case OPTION_STATE:
+		return wait_args_states(&o->waits, value, error);
 	case OPTION_FREQ:
 		r = parse_number(
 			value, "frequency", LIMIT_FREQ_MIN_HZ, LIMIT_FREQ_MAX_HZ, &number, error);
@@ -84,8 +68,7 @@ int attach_option(struct attach_options *o, int id, const char *value, struct er
 		o->event = value;
 		return check_event(value, error);
 	case OPTION_UNWIND:
-		o->unwind = known_word(value, strlen(value), unwind_names);
-		return o->unwind ? 1 : unknown_word("unwind method", value, unwind_names, error);
+		return take_unwind(o, value, error);
 	case OPTION_DURATION:
 		r = parse_duration(value, "duration", &o->duration_ns, error);
 		return r < 0 ? r : 1;
@@ -106,6 +89,60 @@ int attach_option(struct attach_options *o, int id, const char *value, struct er
 	}
 }
 
+int attach_check_types(struct attach_options *o, struct error *error)
+{
+	if (o->types.n == 0)
+		o->types.names[o->types.n++] = profile_type_info(PROFILE_CPU)->name;
+	if ((o->freq_hz || o->event) && !(type_args_probes(&o->types) & PROBE_CPU))
+		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
+			"%s is about CPU time, which %s is not about: leave it out, or ask for "
+			"--type cpu or wall",
+			o->freq_hz ? "--freq" : "--event", o->types.names[0]);
+	return wait_args_check(&o->waits, &o->types, error);
+}
+
+int attach_check_type(struct attach_options *o, const char *what, struct error *error)
+{
+	if (o->types.n > 1)
+		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
+			"%s one profile type at a time, not %s and %s", what, o->types.names[0],
+			o->types.names[1]);
+	return attach_check_types(o, error);
+}
+
+void attach_states(const struct attach_options *o, const char *type, Profd__V1__DumpRequest *dump)
+{
+	if (!type_has_states(type))
+		return;
+	dump->states = (char **)o->waits.states;
+	dump->n_states = o->waits.n_states;
+}
+
+int attach_outputs(const struct attach_options *o, const char *output, const char *name,
+	struct output *ret, struct error *error)
+{
+	bool several = o->types.n > 1;
+	int r = 0;
+
+	if (several && output && !strcmp(output, "-"))
+		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
+			"standard output has room for one profile, not for %zu: name a file with "
+			"-o",
+			o->types.n);
+	for (size_t i = 0; i < o->types.n && r == 0; i++) {
+		const char *type = o->types.names[i], *path = output;
+		char named[LIMIT_PATH];
+
+		if (several && output) {
+			r = output_add_type(output, type, named, sizeof(named), error);
+			path = named;
+		}
+		if (r == 0)
+			r = output_init(&ret[i], path, o->format, type, name, false, error);
+	}
+	return r;
+}
+
 int attach_send(struct remote *r, const struct attach_options *o, const struct target_args *target,
 	bool until_disconnect, Profd__V1__Reply **ret, struct error *error)
 {
@@ -117,9 +154,11 @@ int attach_send(struct remote *r, const struct attach_options *o, const struct t
 
 	target_args_message(target, &message);
 	attach.target = &message.wire;
-	attach.types = (char **)o->types;
-	attach.n_types = o->n_types;
+	attach.types = (char **)o->types.names;
+	attach.n_types = o->types.n;
 	attach.freq_hz = o->freq_hz;
+	attach.threshold_ns = o->waits.threshold_ns;
+	attach.threshold_all = o->waits.has_threshold && !o->waits.threshold_ns;
 	if (o->event)
 		attach.event = (char *)o->event;
 	if (o->unwind)
@@ -184,12 +223,13 @@ int attach_wait(struct remote *r, const struct attach_options *o, struct error *
 int attach_write(struct remote *r, const struct attach_options *o, const struct output *outputs,
 	uint64_t attachment, uint64_t since_wall_ns, struct error *error)
 {
-	for (size_t i = 0; i < o->n_types; i++) {
+	for (size_t i = 0; i < o->types.n; i++) {
 		Profd__V1__DumpRequest dump = PROFD__V1__DUMP_REQUEST__INIT;
 		CLEANUP(fetched_deinit) struct fetched f = FETCHED_INIT;
 		int n;
 
-		dump.type = (char *)o->types[i];
+		dump.type = (char *)o->types.names[i];
+		attach_states(o, dump.type, &dump);
 		dump.attachment = attachment;
 		dump.since_wall_ns = since_wall_ns;
 		n = fetch_profile(r, &dump, NULL, &f, error);

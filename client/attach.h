@@ -8,13 +8,12 @@
 
 #include "client/output.h"
 #include "client/remote.h"
-
-#define ATTACH_TYPES 4
+#include "client/wait_args.h"
 
 struct attach_options {
 	struct target_args target;
-	const char *types[ATTACH_TYPES]; /* of type_names */
-	size_t n_types;
+	struct type_args types; /* one at least, once they are checked */
+	struct wait_args waits;
 	uint32_t freq_hz;     /* 0: the daemon's default */
 	const char *event;    /* NULL: the daemon's default */
 	const char *unwind;   /* NULL: auto */
@@ -30,7 +29,8 @@ struct attach_options {
 	}
 
 void attach_options_deinit(struct attach_options *o);
-/* Takes an option of the tables target, collect, format, socket or json. 1, 0: another, -EINVAL. */
+/* Takes an option of the tables target, collect, format, socket or json, or --state. 1, 0: another,
+ * -EINVAL. */
 int attach_option(struct attach_options *o, int id, const char *value, struct error *error);
 /* A whole command line of `v` (profctl's or profd's attach); argv[0] is the verb. Strings are
  * borrowed from argv. Pids are not opened yet. */
@@ -44,13 +44,19 @@ static inline bool attach_waits(const struct attach_options *o)
 	return o->output || o->duration_ns;
 }
 
-/* TYPE[,TYPE]: checked against type_names, each once. `list` is cut into pieces and kept. */
-int attach_types(struct attach_options *o, const char *list, struct error *error);
+/* After the last option: the default type, and whether options fit the types. */
+int attach_check_types(struct attach_options *o, struct error *error);
+/* The same for what takes one type: `what` is its name. */
+int attach_check_type(struct attach_options *o, const char *what, struct error *error);
+/* Puts the states that were asked for into a dump of this type, where it has states. */
+void attach_states(const struct attach_options *o, const char *type, Profd__V1__DumpRequest *dump);
 
 /* ---- what attach and record have in common ---- */
 
-/* An output for each type, named after the target where -o does not. */
-int attach_outputs(const struct attach_options *o, struct output *ret, struct error *error);
+/* An output for each type: `output` (NULL: the default, by TYPE and `name`), with TYPE in front of
+ * its suffix where there are several. */
+int attach_outputs(const struct attach_options *o, const char *output, const char *name,
+	struct output *ret, struct error *error);
 /* Asks for the types and rate of o on `target`. The reply holds an attachment. */
 int attach_send(struct remote *r, const struct attach_options *o, const struct target_args *target,
 	bool until_disconnect, Profd__V1__Reply **ret, struct error *error);

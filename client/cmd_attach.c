@@ -25,8 +25,8 @@ int attach_parse(struct attach_options *o, const struct program *program, int ar
 	if (target_args_empty(&o->target))
 		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
 			"attach needs a target: a pid, --comm, --exe, --cgroup, --unit or --all");
-	if (o->n_types == 0)
-		o->types[o->n_types++] = type_names[0];
+	if (attach_check_types(o, error) < 0)
+		return -EINVAL;
 	if (o->json && attach_waits(o))
 		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
 			"--json does not go with --output or --duration, which write a profile");
@@ -47,7 +47,7 @@ static void print_notes(const Profd__V1__AttachReply *reply)
 static int print_attached(const struct attach_options *o, const Profd__V1__AttachReply *reply)
 {
 	const Profd__V1__Attachment *a = reply->attachment;
-	char target[512], types[128], safe[128], again[512];
+	char target[512], what[160], safe[160], again[512];
 
 	if (o->json) {
 		json_t *notes = json_array();
@@ -57,13 +57,15 @@ static int print_attached(const struct attach_options *o, const Profd__V1__Attac
 		return show_json(json_pack("{s:o, s:b, s:o}", "attachment", show_json_attachment(a),
 			"updated", reply->updated, "notes", notes));
 	}
-	io_printable(show_types(a, types, sizeof(types)), safe, sizeof(safe));
-	printf("%s %s: %s at %u Hz, %u process%s\n", reply->updated ? "updated" : "attached",
-		io_printable(a->target, target, sizeof(target)), safe, a->freq_hz, a->processes,
+	io_printable(show_collected(a, what, sizeof(what)), safe, sizeof(safe));
+	printf("%s %s: %s, %u process%s\n", reply->updated ? "updated" : "attached",
+		io_printable(a->target, target, sizeof(target)), safe, a->processes,
 		a->processes == 1 ? "" : "es");
 	target_args_text(&o->target, again, sizeof(again));
-	printf("dump it:   profctl dump --type %s %s\n", o->types[0],
-		io_printable(again, target, sizeof(target)));
+	io_printable(again, target, sizeof(target));
+	for (size_t i = 0; i < o->types.n; i++)
+		printf("%s profctl dump --type %s %s\n",
+			i ? "          " : "dump it:  ", o->types.names[i], target);
 	printf("detach it: profctl detach %s\n", target);
 	print_notes(reply);
 	return EXIT_CODE_OK;
@@ -75,11 +77,12 @@ static int wait_and_write(struct remote *r, struct attach_options *o, const stru
 	char target[512];
 	int n;
 
-	fprintf(stderr, "%s %s, %u process%s; Ctrl-C writes %s\n",
+	fprintf(stderr, "%s %s, %u process%s; Ctrl-C writes %s%s\n",
 		reply->updated ? "updated" : "attached",
 		io_printable(reply->attachment->target, target, sizeof(target)),
 		reply->attachment->processes, reply->attachment->processes == 1 ? "" : "es",
-		outputs[0].to_stdout ? "the profile" : outputs[0].path);
+		outputs[0].to_stdout ? "the profile" : outputs[0].path,
+		o->types.n > 1 ? " and the like" : "");
 	print_notes(reply);
 	n = attach_wait(r, o, error);
 	if (n == 0)
@@ -90,29 +93,20 @@ static int wait_and_write(struct remote *r, struct attach_options *o, const stru
 	return n;
 }
 
-int attach_outputs(const struct attach_options *o, struct output *ret, struct error *error)
-{
-	char name[80];
-	int r = 0;
-
-	target_args_name(&o->target, name, sizeof(name));
-	for (size_t i = 0; i < o->n_types && r == 0; i++)
-		r = output_init(&ret[i], o->output, o->format, o->types[i], name, false, error);
-	return r;
-}
-
 int attach_run(struct attach_options *o)
 {
 	CLEANUP(reply_freep) Profd__V1__Reply *reply = NULL;
 	CLEANUP(remote_freep) struct remote *r = NULL;
 	struct error error = ERROR_INIT;
-	struct output outputs[ATTACH_TYPES];
+	struct output outputs[PROFILE_TYPES_N];
+	char name[80];
 	uint64_t since_wall_ns = clock_wall_ns();
 
 	if (target_args_open(&o->target, false, &error) < 0)
 		return complain(&error);
 	if (attach_waits(o)) {
-		if (attach_outputs(o, outputs, &error) < 0)
+		target_args_name(&o->target, name, sizeof(name));
+		if (attach_outputs(o, o->output, name, outputs, &error) < 0)
 			return complain(&error);
 		interrupt_open();
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* profctl dump: a profile of what was collected, or of the next seconds. */
 #include <assert.h>
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include "base/clock.h"
@@ -49,6 +48,10 @@ static int check_span(struct dump_options *o, struct error *error)
 	if (o->common.freq_hz && !o->seconds_ns)
 		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
 			"--freq needs --seconds: what was collected has its rate already");
+	if (o->common.waits.has_threshold && !o->seconds_ns)
+		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
+			"--threshold needs --seconds: what was collected was kept by its threshold "
+			"already");
 	if (o->since && parse_when(o->since, "since", now_ns, &o->since_wall_ns, error) < 0)
 		return -EINVAL;
 	if (o->until && parse_when(o->until, "until", now_ns, &o->until_wall_ns, error) < 0)
@@ -80,12 +83,8 @@ static int parse(struct dump_options *o, int argc, char **argv, struct error *er
 			return r;
 		assert(r > 0); /* what is in the table is understood */
 	}
-	if (o->common.n_types == 0)
-		o->common.types[o->common.n_types++] = type_names[0];
-	if (o->common.n_types > 1)
-		return error_set(
-			error, -EINVAL, EXIT_CODE_USAGE, "dump writes one profile type at a time");
-	return check_span(o, error);
+	r = attach_check_type(&o->common, "dump writes", error);
+	return r < 0 ? r : check_span(o, error);
 }
 
 /* A profile without a sample says nothing: the daemon's own line about it is an error already. */
@@ -96,7 +95,10 @@ static int fetch(
 	struct target_message message;
 
 	target_args_message(&o->common.target, &message);
-	dump.type = (char *)o->common.types[0];
+	dump.type = (char *)o->common.types.names[0];
+	attach_states(&o->common, dump.type, &dump);
+	dump.threshold_ns = o->common.waits.threshold_ns;
+	dump.threshold_all = o->common.waits.has_threshold && !dump.threshold_ns;
 	dump.target = &message.wire;
 	dump.since_wall_ns = o->since_wall_ns;
 	dump.until_wall_ns = o->until_wall_ns;
@@ -130,8 +132,8 @@ int cmd_dump(int argc, char **argv)
 		target_args_open(&o.common.target, o.seconds_ns == 0, &error) < 0)
 		return complain(&error);
 	target_args_name(&o.common.target, name, sizeof(name));
-	if (output_init(&output, o.common.output, o.common.format, o.common.types[0], name, true,
-		    &error) < 0)
+	if (output_init(&output, o.common.output, o.common.format, o.common.types.names[0], name,
+		    true, &error) < 0)
 		return complain(&error);
 	interrupt_open();
 	if (remote_connect(o.common.socket, &r, &error) < 0 || fetch(&o, r, &f, &error) < 0 ||

@@ -39,10 +39,10 @@ static int print_json(const struct ps_options *o, const Profd__V1__ListReply *re
 
 static int print_attachments(const Profd__V1__ListReply *reply)
 {
-	CLEANUP(show_table_deinit) struct show_table t = SHOW_TABLE_INIT(10, 0x309);
-	static const char *const header[] = { "ID", "TARGET", "TYPES", "HZ", "EVENT", "OWNER",
-		"STATE", "SINCE", "PROCESSES", "SAMPLES" };
-	char user[64], types[128], since[64];
+	CLEANUP(show_table_deinit) struct show_table t = SHOW_TABLE_INIT(11, 0x619);
+	static const char *const header[] = { "ID", "TARGET", "TYPES", "HZ", "WAITS", "EVENT",
+		"OWNER", "STATE", "SINCE", "PROCESSES", "SAMPLES" };
+	char text[128];
 
 	for (size_t i = 0; i < ARRAY_SIZE(header); i++)
 		show_cell(&t, "%s", header[i]);
@@ -51,12 +51,14 @@ static int print_attachments(const Profd__V1__ListReply *reply)
 
 		show_cell(&t, "%llu", (unsigned long long)a->id);
 		show_cell(&t, "%s", a->target);
-		show_cell(&t, "%s", show_types(a, types, sizeof(types)));
-		show_cell(&t, "%u", a->freq_hz);
-		show_cell(&t, "%s", a->event);
-		show_cell(&t, "%s", show_user(a->owner_uid, user, sizeof(user)));
+		show_cell(&t, "%s", show_types(a, text, sizeof(text)));
+		snprintf(text, sizeof(text), "%u", a->freq_hz);
+		show_cell(&t, "%s", a->freq_hz ? text : "");
+		show_cell(&t, "%s", show_threshold(a, text, sizeof(text)));
+		show_cell(&t, "%s", a->freq_hz ? a->event : "");
+		show_cell(&t, "%s", show_user(a->owner_uid, text, sizeof(text)));
 		show_cell(&t, "%s", a->state);
-		show_cell(&t, "%s", clock_format_point(a->since_wall_ns, since, sizeof(since)));
+		show_cell(&t, "%s", clock_format_point(a->since_wall_ns, text, sizeof(text)));
 		show_cell(&t, "%u", a->processes);
 		show_cell(&t, "%llu", (unsigned long long)a->samples);
 	}

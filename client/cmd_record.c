@@ -19,7 +19,7 @@ struct recording {
 	struct remote *remote;
 	struct private_daemon daemon;
 	struct command command;
-	struct output outputs[ATTACH_TYPES];
+	struct output outputs[PROFILE_TYPES_N];
 	uint64_t attachment; /* 0: not attached */
 	bool written;
 };
@@ -58,9 +58,7 @@ static int parse(struct recording *r, int argc, char **argv, struct error *error
 	if (!r->argv && target_args_empty(&r->options.target))
 		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
 			"record needs a command (profctl record -- COMMAND) or a target");
-	if (r->options.n_types == 0)
-		r->options.types[r->options.n_types++] = type_names[0];
-	return 0;
+	return attach_check_types(&r->options, error);
 }
 
 /* The daemon there is, or for root one of our own. */
@@ -110,10 +108,7 @@ static int prepare_outputs(struct recording *r, struct error *error)
 	if (output && !strcmp(output, "-") && r->argv)
 		return error_set(error, -EINVAL, EXIT_CODE_USAGE,
 			"standard output is the command's; name a file with -o");
-	for (size_t i = 0; i < r->options.n_types && n == 0; i++)
-		n = output_init(&r->outputs[i], output, r->options.format, r->options.types[i],
-			name, false, error);
-	return n;
+	return n < 0 ? n : attach_outputs(&r->options, output, name, r->outputs, error);
 }
 
 static int attach(struct recording *r, const struct target_args *target, struct error *error)

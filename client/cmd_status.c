@@ -70,31 +70,27 @@ static int print_counters(const Profd__V1__StatusReply *s)
 	return show_table_print(&t);
 }
 
+static void add_row(struct show_table *t, const char *name, uint64_t value, const char *text)
+{
+	show_cell(t, "  %s", name);
+	show_cell(t, "%llu", (unsigned long long)value);
+	show_cell(t, "%s", text);
+}
+
 static int print_event_set(const Profd__V1__EventSet *e)
 {
 	CLEANUP(show_table_deinit) struct show_table t = SHOW_TABLE_INIT(3, 0x2);
-	const struct {
-		const char *name;
-		uint64_t value;
-		const char *text;
-	} rows[] = {
-		{ "triggered", e->triggered, "samples the event asked for" },
-		{ "stored", e->stored, "kept" },
-		{ "idle", e->idle, "the CPU was idle" },
-		{ "filtered", e->filtered, "nobody's target" },
-		{ "not_run", e->not_run,
-			"ticks that came late and were merged, or that the kernel skipped" },
-		{ "frames", e->frames, "unwound" },
-		{ "bpf_ns", e->bpf_ns, "spent in the program" },
-	};
-	char event[64];
+	struct show_counted rows[SHOW_COUNTED];
+	char title[96], safe[96];
+	size_t n;
 
-	printf("\nevent %s at %u Hz\n", io_printable(e->event, event, sizeof(event)), e->freq_hz);
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		show_cell(&t, "  %s", rows[i].name);
-		show_cell(&t, "%llu", (unsigned long long)rows[i].value);
-		show_cell(&t, "%s", rows[i].text);
-	}
+	show_counted(e, rows, &n);
+	printf("\n%s%s\n", e->freq_hz ? "event " : "",
+		io_printable(show_event_set(e, title, sizeof(title)), safe, sizeof(safe)));
+	for (size_t i = 0; i < n; i++)
+		add_row(&t, rows[i].name, rows[i].value, rows[i].text);
+	add_row(&t, "frames", e->frames, "unwound");
+	add_row(&t, "bpf_ns", e->bpf_ns, "spent in the program");
 	add_counters(&t, e->dropped, e->n_dropped, "dropped: ");
 	add_counters(&t, e->truncated, e->n_truncated, "stacks: ");
 	return show_table_print(&t);

@@ -39,7 +39,7 @@ struct top_options {
 struct step {
 	enum rows_by by;
 	int64_t pid, tid;
-	char *function, *text; /* owned */
+	char *function, *state, *text; /* owned */
 };
 
 struct top {
@@ -99,12 +99,8 @@ static int parse(struct top_options *o, int argc, char **argv, struct error *err
 			return r;
 		assert(r > 0); /* what is in the table is understood */
 	}
-	if (o->common.n_types == 0)
-		o->common.types[o->common.n_types++] = type_names[0];
-	if (o->common.n_types > 1)
-		return error_set(
-			error, -EINVAL, EXIT_CODE_USAGE, "top shows one profile type at a time");
-	return target_args_open(&o->common.target, false, error);
+	r = attach_check_type(&o->common, "top shows", error);
+	return r < 0 ? r : target_args_open(&o->common.target, false, error);
 }
 
 /* ---- what is shown ---- */
@@ -120,6 +116,7 @@ static int look(struct top *t, bool fresh)
 	const struct step *step = last_step(t);
 	struct rows_focus focus = { .pid = step ? step->pid : 0,
 		.tid = step ? step->tid : 0,
+		.state = step ? step->state : NULL,
 		.function = step ? step->function : NULL };
 	int r;
 
@@ -153,7 +150,7 @@ static void describe(const struct top *t, struct draw *ret)
 		.rows = &t->rows,
 		.history = &t->history,
 		.target = t->target,
-		.type = t->o->common.types[0],
+		.type = t->o->common.types.names[0],
 		.by = t->by,
 		.filter = t->filter,
 		.typed = t->typing ? t->typed : NULL,
@@ -190,6 +187,7 @@ static int show_screen(const struct top *t)
 static void step_deinit(struct step *s)
 {
 	free(s->function);
+	free(s->state);
 	free(s->text);
 	*s = (struct step){ .pid = 0 };
 }
@@ -205,14 +203,18 @@ static int go_into(struct top *t)
 	row = ARRAY_AT(&t->rows.all, struct row, t->selected);
 	s.pid = last ? last->pid : 0;
 	s.tid = last ? last->tid : 0;
+	s.state = last && last->state ? strdup(last->state) : NULL;
 	if (t->by == ROWS_FUNCTION) {
 		s.function = strdup(row->name);
+	} else if (t->by == ROWS_STATE) {
+		s.state = strdup(row->state);
 	} else {
 		s.pid = row->pid;
 		s.tid = row->tid;
 	}
 	s.text = strdup(row->name);
-	if (!s.text || (t->by == ROWS_FUNCTION && !s.function)) {
+	if (!s.text || (t->by == ROWS_FUNCTION && !s.function) ||
+		(!s.state && (t->by == ROWS_STATE || (last && last->state)))) {
 		step_deinit(&s);
 		return -ENOMEM;
 	}
@@ -319,6 +321,8 @@ static int take_key(struct top *t, int key)
 		return show_by(t, ROWS_THREAD);
 	case 'p':
 		return show_by(t, ROWS_PROCESS);
+	case 'w':
+		return show_by(t, ROWS_STATE);
 	case '/':
 		t->typing = true;
 		t->typed[0] = '\0';

@@ -20,14 +20,12 @@ int cmd_serve(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 
 extern const struct verb_option target_options[];
-extern const struct verb_option collect_options[]; /* type, freq, event, unwind, duration, output */
+/* type, freq, threshold, event, unwind, duration, output */
+extern const struct verb_option collect_options[];
 extern const struct verb_option socket_options[];
 extern const struct verb_option json_options[];
 extern const struct verb_option format_options[];
 extern const struct verb_option help_options[];
-
-/* Profile types, NULL-terminated. */
-extern const char *const type_names[];
 
 /* The tables of a verb of the running program, for its parser. */
 static inline struct verb const *running_verb(const char *name)

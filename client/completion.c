@@ -2,13 +2,22 @@
 /*
  * Owns shell completion: scripts for bash, zsh and fish from the tables. What an argument can be is
  * read off its name: "auto|fp" are its words, FILE and PATH are files, PID is a process, TYPE a
- * profile type.
+ * profile
+ * type, STATE a state of a thread.
  */
 #include <string.h>
 #include "client/commands.h"
 #include "client/help.h"
+#include "client/wait_args.h"
 
-enum kind { KIND_NONE, KIND_WORDS, KIND_FILE, KIND_PID, KIND_TYPE };
+enum kind { KIND_NONE, KIND_WORDS, KIND_FILE, KIND_PID, KIND_NAMES };
+
+static const char *const *names_of(const struct verb_option *o)
+{
+	if (!strncmp(o->argument, "TYPE", 4))
+		return profile_type_names();
+	return strncmp(o->argument, "STATE", 5) ? NULL : wait_state_names();
+}
 
 static enum kind kind_of(const struct verb_option *o)
 {
@@ -20,7 +29,7 @@ static enum kind kind_of(const struct verb_option *o)
 		return KIND_FILE;
 	if (!strncmp(o->argument, "PID", 3))
 		return KIND_PID;
-	return strncmp(o->argument, "TYPE", 4) ? KIND_NONE : KIND_TYPE;
+	return names_of(o) ? KIND_NAMES : KIND_NONE;
 }
 
 /* The words an argument can be, with a space between. */
@@ -28,9 +37,9 @@ static void put_words(FILE *out, const struct verb_option *o)
 {
 	char word[32];
 
-	if (kind_of(o) == KIND_TYPE)
-		for (size_t i = 0; type_names[i]; i++)
-			fprintf(out, "%s%s", i ? " " : "", type_names[i]);
+	if (kind_of(o) == KIND_NAMES)
+		for (const char *const *name = names_of(o); *name; name++)
+			fprintf(out, "%s%s", name == names_of(o) ? "" : " ", *name);
 	else
 		for (unsigned i = 0; option_word(o, i, word, sizeof(word)); i++)
 			fprintf(out, "%s%s", i ? " " : "", word);
@@ -76,7 +85,7 @@ static void bash_values(FILE *out, const struct verb *v)
 				out);
 			break;
 		case KIND_WORDS:
-		case KIND_TYPE:
+		case KIND_NAMES:
 			fputs("\t\t\tmapfile -t COMPREPLY < <(compgen -W \"", out);
 			put_words(out, o);
 			fputs("\" -- \"$cur\")\n", out);
@@ -146,7 +155,7 @@ static void zsh_option(FILE *out, const struct verb_option *o)
 		fputc(':', out);
 		put_quoted(out, o->argument, true);
 		fputc(':', out);
-		if (kind == KIND_WORDS || kind == KIND_TYPE) {
+		if (kind == KIND_WORDS || kind == KIND_NAMES) {
 			fputc('(', out);
 			put_words(out, o);
 			fputc(')', out);
@@ -220,7 +229,7 @@ void completion_fish(FILE *out, const struct program *p)
 				fprintf(out, " -s %c", o->short_name);
 			if (o->argument)
 				fputs(kind == KIND_FILE ? " -r -F" : " -x", out);
-			if (kind == KIND_WORDS || kind == KIND_TYPE) {
+			if (kind == KIND_WORDS || kind == KIND_NAMES) {
 				fputs(" -a '", out);
 				put_words(out, o);
 				fputc('\'', out);

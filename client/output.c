@@ -34,20 +34,42 @@ int output_format_parse(const char *name, enum output_format *ret, struct error 
 	return unknown_word("format", name, output_format_names, error);
 }
 
-enum output_format output_format_of(const char *path)
+/* The longest suffix that says a format; 0: none does. */
+static size_t find_suffix(const char *path, enum output_format *ret)
 {
 	size_t n = strlen(path), longest = 0;
-	enum output_format format = FORMAT_PPROF;
 
 	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
 		size_t m = strlen(suffixes[i]);
 
 		if (n > m && m > longest && !strcmp(path + n - m, suffixes[i])) {
 			longest = m;
-			format = i;
+			*ret = i;
 		}
 	}
+	return longest;
+}
+
+enum output_format output_format_of(const char *path)
+{
+	enum output_format format = FORMAT_PPROF;
+
+	(void)find_suffix(path, &format);
 	return format;
+}
+
+int output_add_type(const char *path, const char *type, char *buf, size_t n, struct error *error)
+{
+	enum output_format ignored;
+	size_t stem = strlen(path) - find_suffix(path, &ignored);
+	bool device = !strncmp(path, "/dev/", 5);
+	int written = snprintf(buf, n, "%.*s%s%s%s", (int)MIN(stem, (size_t)LIMIT_PATH), path,
+		device ? "" : ".", device ? "" : type, path + stem);
+
+	if (written < 0 || (size_t)written >= n)
+		return error_set(error, -ENAMETOOLONG, EXIT_CODE_USAGE,
+			"output '%.60s' becomes longer than %zu characters", path, n - 1);
+	return 0;
 }
 
 static int refuse_terminal(struct error *error)

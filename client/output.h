@@ -46,6 +46,9 @@ enum output_format output_format_of(const char *path);
  * later: a folder that does not exist or cannot be written. */
 int output_init(struct output *o, const char *path, enum output_format format, const char *type,
 	const char *name, bool may_stdout, struct error *error);
+/* `path` with .TYPE in front of the suffix that says the format, or behind it all. What is a device
+ * stays as it is. -ENAMETOOLONG. */
+int output_add_type(const char *path, const char *type, char *buf, size_t n, struct error *error);
 /* %p pid, %c command, %t unix time, %% itself. -EINVAL for another letter, -ENAMETOOLONG. */
 int output_expand(const char *pattern, unsigned pid, const char *command, char *buf, size_t n,
 	struct error *error);

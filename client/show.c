@@ -101,12 +101,18 @@ json_t *show_json_attachment(const Profd__V1__Attachment *a)
 
 	for (size_t i = 0; i < a->n_types; i++)
 		json_array_append_new(types, show_json_text(a->types[i]));
-	return json_pack("{s:I, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:I, s:I, s:o}", "id",
+	/* Where no waits are collected, there is no threshold. */
+	json_t *threshold = a->threshold_ns || a->threshold_all
+				    ? json_integer((json_int_t)a->threshold_ns)
+				    : json_null();
+
+	return json_pack("{s:I, s:o, s:o, s:I, s:o, s:o, s:I, s:o, s:I, s:I, s:o, s:o}", "id",
 		(json_int_t)a->id, "target", show_json_text(a->target), "types", types, "freq_hz",
 		(json_int_t)a->freq_hz, "event", show_json_text(a->event), "unwind",
 		show_json_text(a->unwind), "owner_uid", (json_int_t)a->owner_uid, "since",
 		show_json_time(a->since_wall_ns), "processes", (json_int_t)a->processes, "samples",
-		(json_int_t)a->samples, "state", show_json_text(a->state));
+		(json_int_t)a->samples, "state", show_json_text(a->state), "threshold_ns",
+		threshold);
 }
 
 int show_json(json_t *object)
@@ -145,6 +151,65 @@ const char *show_types(const Profd__V1__Attachment *a, char *buf, size_t n)
 	for (size_t i = 0; i < a->n_types && at < n; i++)
 		at += snprintf(buf + at, n - at, "%s%s", i ? "," : "", a->types[i]);
 	return buf;
+}
+
+const char *show_threshold(const Profd__V1__Attachment *a, char *buf, size_t n)
+{
+	buf[0] = 0;
+	if (a->threshold_all)
+		snprintf(buf, n, "0");
+	else if (a->threshold_ns)
+		clock_format_span(a->threshold_ns, buf, n);
+	return buf;
+}
+
+const char *show_collected(const Profd__V1__Attachment *a, char *buf, size_t n)
+{
+	char threshold[64];
+	size_t at = strlen(show_types(a, buf, n));
+
+	if (a->freq_hz)
+		at += snprintf(buf + at, n - at, " at %u Hz", a->freq_hz);
+	if (at >= n || !*show_threshold(a, threshold, sizeof(threshold)))
+		return buf;
+	if (a->threshold_all)
+		snprintf(buf + at, n - at, ", every wait");
+	else
+		snprintf(buf + at, n - at, ", all waits of %s and longer", threshold);
+	return buf;
+}
+
+const char *show_event_set(const Profd__V1__EventSet *e, char *buf, size_t n)
+{
+	if (e->freq_hz)
+		snprintf(buf, n, "%s at %u Hz", e->event, e->freq_hz);
+	else
+		snprintf(buf, n, "%s", e->event);
+	return buf;
+}
+
+void show_counted(
+	const Profd__V1__EventSet *e, struct show_counted ret[SHOW_COUNTED], size_t *ret_n)
+{
+	/* Without a rate it is what happens to threads, each time that it does. */
+	const struct show_counted all[SHOW_COUNTED] = {
+		{ "triggered",
+			e->freq_hz ? "samples the event asked for" : "times that it happened",
+			e->triggered },
+		{ "stored", "kept", e->stored },
+		{ "idle", "the CPU was idle", e->idle },
+		{ "filtered",
+			e->freq_hz ? "nobody's target"
+				   : "nobody's target, or short and not kept by its length",
+			e->filtered },
+		{ "not_run", "ticks that came late and were merged, or that the kernel skipped",
+			e->not_run },
+	};
+
+	*ret_n = 0;
+	for (size_t i = 0; i < SHOW_COUNTED; i++)
+		if (e->freq_hz || all[i].value || i < 2)
+			ret[(*ret_n)++] = all[i];
 }
 
 const char *show_bytes(uint64_t bytes, char *buf, size_t n)

@@ -42,6 +42,21 @@ json_t *show_json_time(uint64_t wall_ns);
 const char *show_user(uint32_t uid, char *buf, size_t n);
 /* "cpu,heap" of an attachment. */
 const char *show_types(const Profd__V1__Attachment *a, char *buf, size_t n);
+/* From which length on waits are all kept: "10us", "0"; "" where none are collected. */
+const char *show_threshold(const Profd__V1__Attachment *a, char *buf, size_t n);
+/* "cpu,block at 99 Hz, all waits of 10us and longer". */
+const char *show_collected(const Profd__V1__Attachment *a, char *buf, size_t n);
+/* "cpu-clock at 99 Hz", "waits". */
+const char *show_event_set(const Profd__V1__EventSet *e, char *buf, size_t n);
+/* What was counted of it, in the order in which it is shown; *ret_n at most SHOW_COUNTED. Texts are
+ * static. */
+struct show_counted {
+	const char *name, *text;
+	uint64_t value;
+};
+#define SHOW_COUNTED 5
+void show_counted(
+	const Profd__V1__EventSet *e, struct show_counted ret[SHOW_COUNTED], size_t *ret_n);
 /* "12.3 MiB". */
 const char *show_bytes(uint64_t bytes, char *buf, size_t n);
 

@@ -5,8 +5,7 @@
  */
 #include <stddef.h>
 #include "client/commands.h"
-
-const char *const type_names[] = { "cpu", NULL };
+#include "client/wait_args.h"
 
 const struct verb_option help_options[] = {
 	{ "help", 'h', NULL, "Show this help.", OPTION_HELP },
@@ -25,9 +24,14 @@ const struct verb_option target_options[] = {
 };
 
 const struct verb_option collect_options[] = {
-	{ "type", 0, "TYPE[,TYPE]", "What to collect: cpu (default: cpu).", OPTION_TYPE },
+	{ "type", 0, "TYPE[,TYPE]",
+		"What to collect: " TYPE_LIST "or several of these (default: cpu).", OPTION_TYPE },
 	{ "freq", 'F', "HZ", "Samples a second of CPU time, 1 to 10000 (default: 99).",
 		OPTION_FREQ },
+	{ "threshold", 0, "TIME",
+		"Keep all that wait this long or longer, and of shorter waits the more the longer "
+		"they are, weighed so that sums stay right; 0 keeps all (default: 10us).",
+		OPTION_THRESHOLD },
 	{ "event", 0, "EVENT", "What drives the sampling (default: cpu-clock).", OPTION_EVENT },
 	{ "unwind", 0, "auto|fp|dwarf",
 		"How stacks are walked: in the kernel, the best way that there is for each file "

@@ -5,9 +5,10 @@
  */
 #include <stddef.h>
 #include "client/commands.h"
+#include "client/wait_args.h"
 
 static const struct verb_option dump_options[] = {
-	{ "type", 0, "TYPE", "Which profile: cpu (default: cpu).", OPTION_TYPE },
+	{ "type", 0, "TYPE", "Which profile, one of those above (default: cpu).", OPTION_TYPE },
 	{ "since", 0, "WHEN",
 		"From then on: 5m (that long ago), 13:05, 2026-11-20 13:05, yesterday.",
 		OPTION_SINCE },
@@ -18,12 +19,24 @@ static const struct verb_option dump_options[] = {
 		OPTION_SECONDS },
 	{ "freq", 'F', "HZ", "With --seconds: samples a second of CPU time, 1 to 10000.",
 		OPTION_FREQ },
+	{ "threshold", 0, "TIME",
+		"With --seconds: keep all that wait this long or longer; 0 keeps all (default: "
+		"10us).",
+		OPTION_THRESHOLD },
 	{ "event", 0, "EVENT", "Samples of this event only (default: any).", OPTION_EVENT },
 	{ "slots", 0, NULL, "Keep the time of each sample, to the second, in the label slot_time.",
 		OPTION_SLOTS },
 	{ "output", 'o', "FILE",
 		"Write to FILE (- for standard output); the suffix picks the format.",
 		OPTION_OUTPUT },
+	{ 0 },
+};
+
+static const struct verb_option state_options[] = {
+	{ "state", 0, "STATE[,STATE]",
+		"Of waiting only what is in these states: " STATE_LIST
+		"or all (default: what the type is about).",
+		OPTION_STATE },
 	{ 0 },
 };
 
@@ -41,8 +54,14 @@ static const struct verb_option ps_options[] = {
 };
 
 static const struct verb_option top_options[] = {
-	{ "type", 0, "TYPE", "Which profile: cpu (default: cpu).", OPTION_TYPE },
-	{ "by", 0, "function|thread|process", "What is one row (default: function).", OPTION_BY },
+	{ "type", 0, "TYPE", "Which profile: " TYPE_LIST "as profctl dump has them (default: cpu).",
+		OPTION_TYPE },
+	{ "threshold", 0, "TIME",
+		"Keep all that wait this long or longer, where top attaches; 0 keeps all "
+		"(default: 10us).",
+		OPTION_THRESHOLD },
+	{ "by", 0, "function|thread|process|state", "What is one row (default: function).",
+		OPTION_BY },
 	{ "cum", 0, NULL, "Sort by the value with all that is called.", OPTION_CUM },
 	{ "interval", 'd', "TIME", "Renew this often (default: 2s).", OPTION_INTERVAL },
 	{ "lines", 'n', "N", "Rows of a table that is not on a screen (default: 20).",
@@ -72,7 +91,9 @@ static const struct verb_option filter_options[] = {
 	{ "tagignore", 0, "[KEY=]RE|RANGE", "No samples with such a label.", OPTION_TAGIGNORE },
 	{ "tagroot", 0, "KEY[,KEY]", "Frames of these labels' values above the stacks.",
 		OPTION_TAGROOT },
-	{ "tagleaf", 0, "KEY[,KEY]", "The same below the stacks.", OPTION_TAGLEAF },
+	{ "tagleaf", 0, "KEY[,KEY]",
+		"The same below the stacks: --tagleaf state tells what each waits for.",
+		OPTION_TAGLEAF },
 	{ 0 },
 };
 
@@ -148,6 +169,22 @@ static const struct verb_option diff_options[] = {
 	{ 0 },
 };
 
+#define TYPE_QUESTION(id, name, question, ...) name " (" question "), "
+/* What each type is, and what it leaves out. */
+#define DUMP_TYPES                                                                              \
+	"TYPE is one of " PROFILE_TYPES(TYPE_QUESTION) "each of what was attached with it.",    \
+		"Values are elapsed time, and how often, but of threadcreate, which counts "    \
+		"threads that live. block ends at what wakes a thread; from there to its CPU "  \
+		"is runq; offcpu is both; wall is both and the time on the CPU. The stack is "  \
+		"that of who waits; of mutex it is that of who unlocks; of threadcreate that "  \
+		"of the creator, and of threads from before [before attach].",                  \
+		"block leaves out waiting that is for nobody in particular: for a time, for "   \
+		"any of several files (poll), for a signal, and threads without work, of "      \
+		"pools and of language runtimes. mutex has locks and futexes of unknown use. "  \
+		"A note says how much was left out, and --state chooses: --state all, --state " \
+		"mutex,rwlock. The label state says of each sample what it waited for: "        \
+		"profctl report --tagfocus state=disk."
+
 #define TABLES(...) ((const struct verb_option *const[]){ __VA_ARGS__, help_options, NULL })
 #define TEXT(...)   ((const char *const[]){ __VA_ARGS__, NULL })
 
@@ -158,7 +195,11 @@ static const struct verb verbs[] = {
 		     "The same owner and target again updates the attachment, and says so.",
 			"With --output or --duration it waits instead, until that time is over, "
 			"the target ends or it is interrupted (Ctrl-C, SIGTERM, SIGHUP); then it "
-			"writes the profile, by default as ./TYPE.NAME.pb.gz, and detaches."),
+			"writes the profile of each type, by default as ./TYPE.NAME.pb.gz, and "
+			"detaches. With several types, -o x.pb.gz is x.TYPE.pb.gz.",
+			"What the types are says profctl-dump(1). Collecting several at once lets "
+			"them disturb each other; the daemon says so, and by how much. wall is "
+			"the combination that is made not to."),
 		TABLES(target_options, collect_options, format_options, socket_options,
 			json_options),
 		cmd_attach },
@@ -180,8 +221,10 @@ static const struct verb verbs[] = {
 		     "to when the profile is.",
 			"To a terminal it writes ./TYPE.NAME.pb.gz (an existing file is kept with "
 			".old behind its name) and shows the ten functions that take most. To a "
-			"pipe it writes the profile. Ctrl-C writes what there is."),
-		TABLES(target_options, dump_options, format_options, socket_options), cmd_dump },
+			"pipe it writes the profile. Ctrl-C writes what there is.",
+			DUMP_TYPES),
+		TABLES(target_options, dump_options, state_options, format_options, socket_options),
+		cmd_dump },
 	{ "record", "[OPTIONS] [TARGET] [-- COMMAND [ARGUMENTS...]]",
 		"Run a command and write its profile",
 		TEXT("Starts COMMAND attached from its first instruction, with its children, and "
@@ -192,14 +235,17 @@ static const struct verb verbs[] = {
 			"The name of the output may hold %p (pid), %c (the command's name), %t "
 			"(unix time) and %% (a percent sign). COMMAND's standard input and output "
 			"are not touched, so that go test -exec 'profctl record -o cpu.%p.pb.gz "
-			"--' works.",
+			"--' works. With several types there is a profile of each, and its type "
+			"comes in front of the suffix: -o x.pb.gz writes x.cpu.pb.gz and so on. "
+			"What the types are says profctl-dump(1).",
 			"Root without a daemon runs a private one for as long as the command "
 			"takes.",
 			"The exit status is COMMAND's own, or 128+N where signal N ended it; 125 "
 			"where profctl itself failed, 126 where COMMAND cannot be executed, 127 "
 			"where it was not found. At the first Ctrl-C it waits for COMMAND to end, "
 			"at the second it kills it."),
-		TABLES(target_options, collect_options, format_options, socket_options),
+		TABLES(target_options, collect_options, state_options, format_options,
+			socket_options),
 		cmd_record },
 	{ "report", "FILE... [OPTIONS]", "Show a profile as text",
 		TEXT("Reads any profile.proto files, also those of another tool, and adds them up; "
@@ -252,17 +298,19 @@ static const struct verb verbs[] = {
 			"said on standard error, and the exit status is 3."),
 		TABLES(diff_options, filter_options, drawing_options, json_options), cmd_diff },
 	{ "top", "[TARGET] [OPTIONS]", "Show what runs now, renewed every two seconds",
-		TEXT("Shows what was sampled of TARGET since the last time, of everything that the "
-		     "caller may see without TARGET: functions, threads or processes, with bars of "
-		     "the last minute. Where nothing covers it, it attaches for as long as it "
+		TEXT("Shows what was collected of TARGET since the last time, of everything that "
+		     "the caller may see without TARGET: functions, threads, processes or states, "
+		     "with bars of the last minute. The first line says how many threads ran or "
+		     "waited at once. Where nothing covers TARGET, it attaches for as long as it "
 		     "runs.",
 			"Keys: q ends it; space pauses; c sorts by the value with all that is "
-			"called or without; f, t, p show functions, threads, processes; / filters "
-			"by a part of the name; Enter goes into a row: from a process or thread to "
-			"its functions, from a function to who calls it; Backspace goes back.",
+			"called or without; f, t, p, w show functions, threads, processes, states; "
+			"/ filters by a part of the name; Enter goes into a row: from a process, "
+			"thread or state to its functions, from a function to who calls it; "
+			"Backspace goes back.",
 			"To a pipe it writes one table; on a terminal that cannot move its cursor "
 			"(TERM=dumb) one each interval."),
-		TABLES(target_options, top_options, socket_options), cmd_top },
+		TABLES(target_options, top_options, state_options, socket_options), cmd_top },
 	{ "serve", "[--listen ADDRESS]", "Serve /debug/pprof/ and flame graphs over HTTP",
 		TEXT("Serves what net/http/pprof serves, with its paths, parameters and errors, "
 		     "for every process that the caller may see: go tool pprof "
@@ -270,9 +318,16 @@ static const struct verb verbs[] = {
 		     "program that is not written in Go. It attaches for the asked seconds. "
 		     "/debug/pprof/profile alone is everything that the caller may see; ?pid=, "
 		     "?comm=, ?exe=, ?unit= and ?cgroup= choose. The index, /debug/pprof/, shows "
-		     "the types that there are.",
+		     "the types that there are; symbol names the addresses of a process's "
+		     "profiles.",
+			"block, mutex and threadcreate are served as Go's are, and runq, offcpu "
+			"and wall like them: with ?seconds=N of the next N seconds, else of all "
+			"that is held, and where nothing is held, of the next five seconds. "
+			"?debug=1 is text; ?state=, as in profctl-dump(1), chooses what was waited "
+			"for.",
 			"In a browser, / shows what is attached, what it costs and loses, and "
-			"leads to the flame graph of each process, renewed while it is looked at.",
+			"leads to the flame graphs of each process, of every type, renewed while "
+			"they are looked at. What waits ends in what it waits for.",
 			"It has no privilege beyond its user's, and answers only that user and "
 			"root; everybody else is told 403. Requests that come by another name than "
 			"that "

@@ -33,8 +33,9 @@ static const struct verb verbs[] = {
 		     "is attached. Where none does, becomes the daemon in the foreground with that "
 		     "target, and serves the socket meanwhile.",
 			"With --output or --duration it waits until that time is over, the target "
-			"ends or it is interrupted; then it writes the profile, by default as "
-			"./TYPE.NAME.pb.gz, and detaches."),
+			"ends or it is interrupted; then it writes the profile of each type, by "
+			"default as ./TYPE.NAME.pb.gz, and detaches. What the types are says "
+			"profctl-dump(1)."),
 		TABLES(target_options, collect_options, format_options, socket_options,
 			json_options),
 		NULL },

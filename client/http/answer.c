@@ -6,30 +6,24 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
 #include "base/clock.h"
 #include "base/io.h"
 #include "client/load.h"
 #include "http/answer.h"
 #include "http/assets.h"
+#include "http/collect.h"
 #include "http/page.h"
 #include "http/symbol.h"
 #include "profile/pprof.h"
+#include "view/filter.h"
 #include "view/flame.h"
 #include "view/view.h"
 
 #define CMDLINE_BYTES (4 * MIB) /* more than execve() takes */
 #define RECENT_NS     (60 * NS_PER_SEC)
-#define GRAPH_SECONDS 5U /* where nothing was collected yet */
-#define DEFAULT_HZ    99
 
 static const char text_plain[] = "text/plain; charset=utf-8";
 static const char text_html[] = "text/html; charset=utf-8";
-
-struct caller {
-	const struct http_answer_from *from;
-	struct remote *remote;
-};
 
 void http_answer_deinit(struct http_answer *a)
 {
@@ -92,59 +86,12 @@ static void no_memory(struct http_answer *a)
 
 /* ---- profiles ---- */
 
-static void on_progress(void *userdata, const Profd__V1__Progress *p)
-{
-	struct caller *c = userdata;
-
-	(void)p;
-	if (c->from->gone(c->from->userdata))
-		(void)shutdown(remote_fd(c->remote), SHUT_RDWR);
-}
-
-static int fetch(struct caller *c, const struct route *r, uint64_t seconds, uint64_t recent_ns,
-	struct fetched *ret, struct error *error)
-{
-	Profd__V1__DumpRequest dump = PROFD__V1__DUMP_REQUEST__INIT;
-	struct remote_wait wait = { .progress = on_progress, .userdata = c };
-	struct target_message message;
-
-	target_args_message(&r->target, &message);
-	dump.type = (char *)r->name;
-	dump.target = &message.wire;
-	dump.seconds_ns = seconds * NS_PER_SEC;
-	if (recent_ns)
-		dump.since_wall_ns = clock_wall_ns() - recent_ns;
-	return fetch_profile_waiting(c->remote, &dump, &message, wait, ret, error);
-}
-
-/* What slept all the time has a profile as well: one without samples. */
-static int write_empty(int fd, const struct route *r, uint64_t from_ns, const char *why)
-{
-	CLEANUP(profile_freep) struct profile *p = NULL;
-	int n = profile_new(&p);
-
-	if (n == 0)
-		n = profile_add_type(p, "samples", "count");
-	if (n == 0)
-		n = profile_add_type(p, "cpu", "nanoseconds");
-	if (n == 0)
-		n = profile_set_period(p, "cpu", "nanoseconds", NS_PER_SEC / DEFAULT_HZ);
-	if (n == 0)
-		n = profile_add_comment(p, "%s", why);
-	if (n < 0)
-		return n;
-	p->time_nanos = (int64_t)from_ns;
-	p->duration_nanos = (int64_t)(r->seconds * NS_PER_SEC);
-	return pprof_write(p, fd, 1);
-}
-
-static int empty_profile(
-	struct http_answer *a, const struct route *r, uint64_t from_ns, const char *why)
+static int encode(struct http_answer *a, const struct profile *p)
 {
 	_cleanup_close_ int fd = io_memfd("profile");
 	char *body;
 	size_t n;
-	int result = fd < 0 ? fd : write_empty(fd, r, from_ns, why);
+	int result = fd < 0 ? fd : pprof_write(p, fd, 1);
 
 	if (result == 0 && lseek(fd, 0, SEEK_SET) < 0)
 		result = -errno;
@@ -155,39 +102,46 @@ static int empty_profile(
 	return result;
 }
 
-static int render_text(struct http_answer *a, struct fetched *f, struct error *error)
+static int render_text(struct http_answer *a, const struct profile *p)
 {
-	CLEANUP(profile_freep) struct profile *p = NULL;
 	struct view_options o = { 0 };
+	struct error error = ERROR_INIT;
 	char *body = NULL;
 	size_t n = 0;
-	FILE *out;
-	int r = pprof_decode(f->data, f->n, &p, error);
+	FILE *out = open_memstream(&body, &n);
+	int r = out ? view_text(p, &o, out, &error) : -ENOMEM;
 
-	if (r < 0)
-		return r;
-	out = open_memstream(&body, &n);
-	if (!out)
-		return error_set(error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
-	r = view_text(p, &o, out, error);
-	if (fclose(out) && r == 0)
-		r = error_set(error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
-	if (r < 0) {
+	if (!out || fclose(out) || r < 0) {
 		free(body);
-		return r;
+		return -ENOMEM;
 	}
 	take_body(a, text_plain, body, n);
 	return 0;
 }
 
-static bool has_type(struct remote *r, const char *name)
+/* The profile that was fetched, or where n says so the empty one; as text where that is asked for,
+ * else as it came. */
+static int put_profile(
+	struct http_answer *a, const struct route *r, int n, uint64_t from_ns, struct error *error)
 {
-	const Profd__V1__HelloReply *h = remote_hello(r);
+	CLEANUP(profile_freep) struct profile *p = NULL;
 
-	for (size_t i = 0; i < h->n_types; i++)
-		if (!strcmp(h->types[i], name))
-			return true;
-	return false;
+	if (n < 0) {
+		n = collect_nothing(r, from_ns, error->text, &p);
+		if (n != -EINVAL) /* of a type that only the daemon knows */
+			*error = (struct error)ERROR_INIT;
+	} else if (r->debug) {
+		n = pprof_decode(a->fetched.data, a->fetched.n, &p, error);
+	}
+	if (n < 0)
+		return n;
+	if (p)
+		return r->debug ? render_text(a, p) : encode(a, p);
+	a->data = a->fetched.data;
+	a->n = a->fetched.n;
+	a->status = 200;
+	a->type = "application/octet-stream";
+	return 0;
 }
 
 static void make_profile(struct http_answer *a, struct caller *c, const struct route *r)
@@ -197,41 +151,39 @@ static void make_profile(struct http_answer *a, struct caller *c, const struct r
 	bool cpu = r->kind == ROUTE_PROFILE;
 	int n;
 
-	if (!has_type(c->remote, r->name)) {
+	if (!collect_has(c->remote, r->name)) {
 		http_answer_error(a, 404, true, "Unknown profile");
 		return;
 	}
-	n = fetch(c, r, r->seconds, 0, &a->fetched, &error);
-	if (n < 0 && error.code == EXIT_CODE_EMPTY && cpu) {
-		if (empty_profile(a, r, from_ns, error.text) < 0) {
-			no_memory(a);
-			return;
-		}
-	} else if (n == 0 && r->debug && !cpu) {
-		if (render_text(a, &a->fetched, &error) < 0)
-			fail(a, &error, true);
-		return;
-	} else if (n < 0) {
+	n = r->seconds ? collect(c, r, r->seconds, 0, &a->fetched, &error)
+		       : collect_held(c, r, 0, &a->fetched, &error);
+	if (n == 0 || error.code == EXIT_CODE_EMPTY)
+		n = put_profile(a, r, n, from_ns, &error);
+	if (n < 0 && error.code)
 		fail(a, &error, true);
-		return;
-	} else {
-		a->data = a->fetched.data;
-		a->n = a->fetched.n;
-	}
-	a->status = 200;
-	a->type = "application/octet-stream";
-	(void)snprintf(a->disposition, sizeof(a->disposition), "attachment; filename=\"%s%s\"",
-		cpu ? "profile" : r->name, !cpu && r->seconds ? "-delta" : "");
+	else if (n < 0)
+		no_memory(a);
+	else if (!r->debug)
+		(void)snprintf(a->disposition, sizeof(a->disposition),
+			"attachment; filename=\"%s%s\"", cpu ? "profile" : r->name,
+			!cpu && r->seconds ? "-delta" : "");
 }
 
 /* ---- the flame graph ---- */
 
-static int draw(const struct fetched *f, FILE *out, struct error *error)
+static int draw(const struct fetched *f, const char *type, FILE *out, struct error *error)
 {
 	CLEANUP(profile_freep) struct profile *p = NULL;
 	struct view_options o = { 0 };
+	/* What waits ends in what it waits for. */
+	struct filter filter = { .tagleaf = type_has_states(type) ? "state" : NULL };
+	_cleanup_free_ char *said = NULL;
+	size_t n = 0;
+	_cleanup_fclose_ FILE *notes = open_memstream(&said, &n);
 	int r = pprof_decode(f->data, f->n, &p, error);
 
+	if (r == 0)
+		r = notes ? filter_apply(p, &filter, notes, error) : -ENOMEM;
 	return r < 0 ? r : view_html(p, &o, out, error);
 }
 
@@ -240,23 +192,25 @@ static int draw(const struct fetched *f, FILE *out, struct error *error)
 static void make_graph(struct http_answer *a, struct caller *c, const struct route *r)
 {
 	CLEANUP(fetched_deinit) struct fetched f = FETCHED_INIT;
-	struct error error = ERROR_INIT, late = ERROR_INIT;
+	struct error error = ERROR_INIT;
 	char *body = NULL;
 	size_t size = 0;
 	FILE *out;
-	int n = fetch(c, r, r->seconds, r->seconds ? 0 : RECENT_NS, &f, &error);
+	int n;
 
-	if (n < 0 && error.code == EXIT_CODE_EMPTY && !r->seconds) {
-		n = fetch(c, r, GRAPH_SECONDS, 0, &f, &late);
-		error = late;
+	if (!collect_has(c->remote, r->name)) {
+		http_answer_error(a, 404, false, "Unknown profile");
+		return;
 	}
+	n = r->seconds ? collect(c, r, r->seconds, 0, &f, &error)
+		       : collect_held(c, r, RECENT_NS, &f, &error);
 	out = open_memstream(&body, &size);
 	if (!out) {
 		no_memory(a);
 		return;
 	}
 	if (n == 0)
-		n = draw(&f, out, &error);
+		n = draw(&f, r->name, out, &error);
 	else if (error.code == EXIT_CODE_EMPTY)
 		n = page_empty(out, error.text);
 	if (fclose(out) && n == 0)
@@ -323,7 +277,8 @@ static void make_page(
 		return;
 	}
 	if (r->kind == ROUTE_OVERVIEW)
-		page_overview(out, c->from->url, status->status, list->list);
+		page_overview(
+			out, c->from->url, remote_hello(c->remote), status->status, list->list);
 	else
 		page_index(out, r, query, remote_hello(c->remote));
 	if (fclose(out)) {
@@ -351,7 +306,7 @@ static int fetch_held(struct route *r, const struct http_answer_from *from, stru
 	if (n < 0)
 		return n;
 	c.remote = remote;
-	n = has_type(remote, r->name) ? fetch(&c, r, 0, 0, &f, error) : -ENODATA;
+	n = collect_has(remote, r->name) ? collect(&c, r, 0, 0, &f, error) : -ENODATA;
 	if (n == 0)
 		return pprof_decode(f.data, f.n, ret, error);
 	return n == -ENODATA || error->code == EXIT_CODE_EMPTY || error->code == EXIT_CODE_NO_TARGET

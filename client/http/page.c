@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "client/show.h"
 #include "http/page.h"
+#include "profile/types.h"
 #include "view/frame.h"
 #include "view/paint.h"
 
@@ -49,7 +50,35 @@ static void right(FILE *out, const char *text)
 
 /* ---- the overview ---- */
 
-static void put_state(FILE *out, const char *url, const Profd__V1__StatusReply *s)
+/* The type that a flame graph is of where it is not said. */
+static bool is_default(const char *type)
+{
+	return !strcmp(type, profile_type_info(PROFILE_CPU)->name);
+}
+
+/* Links to the flame graphs of a target, a link a type. `query`: what chooses the target; `here`:
+ * the type that is shown, NULL for none. */
+static void put_flames(
+	FILE *out, const char *const *types, size_t n, const char *query, const char *here)
+{
+	for (size_t i = 0; i < n; i++) {
+		bool named = !is_default(types[i]);
+		bool current = here && !strcmp(types[i], here);
+
+		(void)fprintf(out, "%s<a%s href=\"/flame%s", i ? " · " : "",
+			current ? " aria-current=\"page\"" : "", *query || named ? "?" : "");
+		put(out, query);
+		(void)fputs(*query && named ? "&amp;" : "", out);
+		(void)fputs(named ? "type=" : "", out);
+		put(out, named ? types[i] : "");
+		(void)fputs("\">", out);
+		put(out, types[i]);
+		(void)fputs("</a>", out);
+	}
+}
+
+static void put_state(
+	FILE *out, const char *url, const Profd__V1__HelloReply *h, const Profd__V1__StatusReply *s)
 {
 	char a[64], b[64];
 
@@ -65,9 +94,9 @@ static void put_state(FILE *out, const char *url, const Profd__V1__StatusReply *
 			clock_format_span((s->history_to_wall_ns - s->history_from_wall_ns) /
 						  NS_PER_SEC * NS_PER_SEC,
 				b, sizeof(b)));
-	(void)fputs(".</p>\n<p>Everything you may see: <a href=\"/flame\">flame graph</a> · <a "
-		    "href=\"/debug/pprof/\">profiles</a> · <code>go tool pprof ",
-		out);
+	(void)fputs(".</p>\n<p>Everything you may see: flame graph of ", out);
+	put_flames(out, (const char *const *)h->types, h->n_types, "", NULL);
+	(void)fputs("; <a href=\"/debug/pprof/\">profiles</a>; <code>go tool pprof ", out);
 	put(out, url);
 	(void)fputs("debug/pprof/profile?seconds=5</code></p>\n", out);
 }
@@ -81,9 +110,10 @@ static void put_attachments(FILE *out, const Profd__V1__ListReply *l)
 		(void)fputs("<p>Nothing. A profile attaches for as long as it takes.</p>\n", out);
 		return;
 	}
-	(void)fputs("<table><thead><tr><th class=\"n\">Id<th>Target<th>Types<th class=\"n\">Hz"
-		    "<th>Event<th>Owner<th>State<th>Since<th class=\"n\">Processes"
-		    "<th class=\"n\">Samples</tr></thead><tbody>\n",
+	(void)fputs(
+		"<table><thead><tr><th class=\"n\">Id<th>Target<th>Types<th class=\"n\">Hz"
+		"<th class=\"n\">Waits<th>Event<th>Owner<th>State<th>Since<th class=\"n\">Processes"
+		"<th class=\"n\">Samples</tr></thead><tbody>\n",
 		out);
 	for (size_t i = 0; i < l->n_attachments; i++) {
 		const Profd__V1__Attachment *a = l->attachments[i];
@@ -92,8 +122,10 @@ static void put_attachments(FILE *out, const Profd__V1__ListReply *l)
 		number(out, a->id);
 		cell(out, a->target);
 		cell(out, show_types(a, text, sizeof(text)));
-		number(out, a->freq_hz);
-		cell(out, a->event);
+		(void)snprintf(text, sizeof(text), "%u", a->freq_hz);
+		right(out, a->freq_hz ? text : "");
+		right(out, show_threshold(a, text, sizeof(text)));
+		cell(out, a->freq_hz ? a->event : "");
 		cell(out, show_user(a->owner_uid, text, sizeof(text)));
 		cell(out, a->state);
 		cell(out, clock_format_point(a->since_wall_ns, text, sizeof(text)));
@@ -152,16 +184,16 @@ static void put_losses(FILE *out, const Profd__V1__StatusReply *s)
 	(void)fputs("<h2>Samples and losses</h2>\n", out);
 	for (size_t i = 0; i < s->n_event_sets; i++) {
 		const Profd__V1__EventSet *e = s->event_sets[i];
+		struct show_counted rows[SHOW_COUNTED];
+		char title[96];
+		size_t n;
 
+		show_counted(e, rows, &n);
 		(void)fputs("<table><caption>", out);
-		put(out, e->event);
-		(void)fprintf(out, " at %u Hz</caption><tbody>\n", e->freq_hz);
-		put_row(out, "triggered", e->triggered, "samples the event asked for");
-		put_row(out, "stored", e->stored, "kept");
-		put_row(out, "idle", e->idle, "the CPU was idle");
-		put_row(out, "filtered", e->filtered, "nobody's target");
-		put_row(out, "not run", e->not_run,
-			"ticks that came late and were merged, or that the kernel skipped");
+		put(out, show_event_set(e, title, sizeof(title)));
+		(void)fputs("</caption><tbody>\n", out);
+		for (size_t k = 0; k < n; k++)
+			put_row(out, rows[k].name, rows[k].value, rows[k].text);
 		put_counters(out, "dropped: ", e->dropped, e->n_dropped);
 		put_counters(out, "stacks: ", e->truncated, e->n_truncated);
 		(void)fputs("</tbody></table>\n", out);
@@ -212,12 +244,12 @@ static void put_processes(FILE *out, const Profd__V1__ListReply *l)
 	}
 	(void)fputs("</tbody></table>\n", out);
 	if (l->processes_left_out)
-		(void)fprintf(
-			out, "<p>%u more processes are not listed.</p>\n", l->processes_left_out);
+		(void)fprintf(out, "<p>%u more process%s not listed.</p>\n", l->processes_left_out,
+			l->processes_left_out == 1 ? " is" : "es are");
 }
 
-void page_overview(
-	FILE *out, const char *url, const Profd__V1__StatusReply *s, const Profd__V1__ListReply *l)
+void page_overview(FILE *out, const char *url, const Profd__V1__HelloReply *h,
+	const Profd__V1__StatusReply *s, const Profd__V1__ListReply *l)
 {
 	head(out, "profd");
 	(void)fputs("<body>\n<header><h1>profd</h1><label><input type=\"checkbox\" id=\"live\" "
@@ -226,7 +258,7 @@ void page_overview(
 		    "aria-live=\"polite\"></output></header>\n"
 		    "<main id=\"overview\">\n",
 		out);
-	put_state(out, url, s);
+	put_state(out, url, h, s);
 	put_attachments(out, l);
 	(void)fputs("<div class=\"beside\"><section>\n", out);
 	put_cost(out, s);
@@ -239,15 +271,13 @@ void page_overview(
 
 /* ---- /debug/pprof/ ---- */
 
+/* What is no profile type of the daemon's table. */
 static const struct {
 	const char *name, *text;
 } descriptions[] = {
 	{ "allocs", "A sampling of all past memory allocations" },
-	{ "block", "Where threads waited for each other" },
 	{ "goroutine", "Stack traces of all current goroutines" },
 	{ "heap", "A sampling of memory allocations of live objects" },
-	{ "mutex", "Who held the locks that others waited for" },
-	{ "threadcreate", "Stack traces that led to the creation of threads" },
 	{ "cmdline", "The command line of the process" },
 	{ "profile",
 		"CPU profile. The seconds GET parameter is how long it takes. Then use the go tool "
@@ -255,6 +285,21 @@ static const struct {
 	{ "symbol", "Names of the addresses that profiles of the process have; the profiles have "
 		    "them already" },
 };
+
+static void describe(FILE *out, const char *name)
+{
+	int type = profile_type_find(name);
+	const char *text = type < 0 ? NULL : profile_type_info((enum profile_type)type)->question;
+
+	for (size_t i = 0; i < ARRAY_SIZE(descriptions) && !text; i++)
+		if (!strcmp(descriptions[i].name, name))
+			text = descriptions[i].text;
+	if (!text)
+		return;
+	(void)fputs("<li><b>", out);
+	put(out, name);
+	(void)fprintf(out, "</b>: %s</li>\n", text);
+}
 
 static void link_row(FILE *out, const char *name, const char *parameters, const char *query)
 {
@@ -274,6 +319,7 @@ static void link_row(FILE *out, const char *name, const char *parameters, const 
 void page_index(FILE *out, const struct route *r, const char *query, const Profd__V1__HelloReply *h)
 {
 	bool cpu = false, one = route_is_of_one(r);
+	char target[32] = "";
 
 	head(out, "/debug/pprof/");
 	(void)fputs("<body>\n<h1>/debug/pprof/</h1>\n", out);
@@ -290,53 +336,78 @@ void page_index(FILE *out, const struct route *r, const char *query, const Profd
 		    "<thead><tr><td>Count</td><td>Profile</td></tr></thead><tbody>\n",
 		out);
 	for (size_t i = 0; i < h->n_types; i++) {
-		cpu = cpu || !strcmp(h->types[i], "cpu");
-		if (strcmp(h->types[i], "cpu") != 0)
+		bool is_cpu = is_default(h->types[i]); /* what net/http/pprof calls profile */
+
+		cpu = cpu || is_cpu;
+		if (!is_cpu)
 			link_row(out, h->types[i], "debug=1", query);
 	}
 	if (one)
 		link_row(out, "cmdline", "", query);
 	if (cpu)
 		link_row(out, "profile", "", query);
-	(void)fputs("</tbody></table>\n<p>", out);
-	if (cpu) {
-		(void)fputs("<a href=\"/flame", out);
-		if (*r->pid)
-			(void)fprintf(out, "?pid=%s", r->pid);
-		else if (*query) {
-			(void)fputs("?", out);
-			put(out, query);
-		}
-		(void)fputs("\">flame graph</a> · ", out);
-	}
-	(void)fputs("<a href=\"/\">overview</a></p>\n<h2>Profile descriptions</h2>\n<ul>\n", out);
-	for (size_t i = 0; i < ARRAY_SIZE(descriptions); i++) {
-		bool here = !strcmp(descriptions[i].name, "symbol") ||
-			    (cpu && !strcmp(descriptions[i].name, "profile")) ||
-			    (one && !strcmp(descriptions[i].name, "cmdline"));
-
-		for (size_t k = 0; k < h->n_types && !here; k++)
-			here = !strcmp(h->types[k], descriptions[i].name);
-		if (here)
-			(void)fprintf(out, "<li><b>%s</b>: %s</li>\n", descriptions[i].name,
-				descriptions[i].text);
-	}
-	(void)fputs("</ul>\n</body></html>\n", out);
+	(void)fputs("</tbody></table>\n<p>Flame graph of ", out);
+	if (*r->pid)
+		(void)snprintf(target, sizeof(target), "pid=%s", r->pid);
+	put_flames(out, (const char *const *)h->types, h->n_types, *r->pid ? target : query, NULL);
+	(void)fputs("; <a href=\"/\">overview</a></p>\n<h2>Profile descriptions</h2>\n<ul>\n", out);
+	for (size_t i = 0; i < h->n_types; i++)
+		if (!is_default(h->types[i]))
+			describe(out, h->types[i]);
+	if (one)
+		describe(out, "cmdline");
+	if (cpu)
+		describe(out, "profile");
+	describe(out, "symbol");
+	(void)fputs(
+		"</ul>\n<p>Without seconds a profile is of all that is held, and of five seconds "
+		"from now where nothing is; with them, of the next so many. What waits takes "
+		"state=, as state=all or state=mutex,disk.</p>\n</body></html>\n",
+		out);
 }
 
 /* ---- the flame graph ---- */
 
+/* The query without the parameter that says the type: what chooses the target, and states. The
+ * caller's; NULL: no memory. */
+static char *without_type(const char *query)
+{
+	char *rest = strdup(query), *to = rest;
+	size_t n;
+
+	for (; rest && *query; query += n + (query[n] == '&')) {
+		n = strcspn(query, "&");
+		if (!strncmp(query, "type=", 5))
+			continue;
+		if (to != rest)
+			*to++ = '&';
+		to = mempcpy(to, query, n);
+	}
+	if (rest)
+		*to = '\0';
+	return rest;
+}
+
 void page_flame(FILE *out, const struct route *r, const char *query)
 {
-	(void)r;
+	_cleanup_free_ char *target = without_type(query);
+	const char *of = target ?: "";
+	bool cpu = is_default(r->name);
+
 	head(out, "Flame graph");
 	(void)fputs("<body class=\"whole\">\n<header><a href=\"/\">profd</a> <b>", out);
-	put(out, *query ? query : "every process that you may see");
+	put(out, r->name);
+	(void)fputs("</b> of <b>", out);
+	put(out, *of ? of : "every process that you may see");
 	(void)fputs("</b> <label><input type=\"checkbox\" id=\"live\" checked> live</label> "
-		    "<a download=\"profile.pb.gz\" href=\"/debug/pprof/profile",
+		    "<nav>",
 		out);
-	(void)fputs(*query ? "?" : "", out);
-	put(out, query);
+	put_flames(out, profile_type_names(), PROFILE_TYPES_N, of, r->name);
+	(void)fprintf(out, "</nav> <a download=\"%s.pb.gz\" href=\"/debug/pprof/%s",
+		cpu ? "profile" : r->name, cpu ? "profile" : r->name);
+	(void)fputs(cpu ? "" : "?seconds=30", out);
+	(void)fputs(!*of ? "" : cpu ? "?" : "&amp;", out);
+	put(out, of);
 	(void)fputs("\">profile of the next 30 s</a> <output id=\"said\" aria-live=\"polite\">"
 		    "</output></header>\n<main id=\"graphs\"><iframe title=\"Flame graph\" "
 		    "src=\"/flame/graph",

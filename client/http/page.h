@@ -11,8 +11,8 @@
 #include "wire/frame.h"
 
 /* What is attached, what it costs and loses, and what can be looked at. */
-void page_overview(
-	FILE *out, const char *url, const Profd__V1__StatusReply *s, const Profd__V1__ListReply *l);
+void page_overview(FILE *out, const char *url, const Profd__V1__HelloReply *h,
+	const Profd__V1__StatusReply *s, const Profd__V1__ListReply *l);
 /* /debug/pprof/: the profiles that there are. */
 void page_index(
 	FILE *out, const struct route *r, const char *query, const Profd__V1__HelloReply *h);

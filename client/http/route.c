@@ -103,6 +103,16 @@ static int cmdline_of(const struct route *r, struct error *error)
 		"cmdline is of one process: /proc/PID/debug/pprof/cmdline, or ?pid=PID");
 }
 
+/* ?state=, of what has states. */
+static int add_states(struct route *r, const struct uri *u, struct error *error)
+{
+	const char *states = uri_parameter(u, "state");
+
+	if (!states || !type_has_states(r->name))
+		return 0;
+	return wait_args_states(&r->waits, states, error) < 0 ? 400 : 0;
+}
+
 static bool is_word(const char *s)
 {
 	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz");
@@ -144,20 +154,27 @@ static int pprof_route(struct route *r, const struct uri *u, const char *name, s
 		return refuse(error, 404, "Unknown profile");
 	r->kind = ROUTE_NAMED;
 	strcpy(r->name, name);
-	return named_parameters(r, u, error);
+	status = add_states(r, u, error);
+	return status ? status : named_parameters(r, u, error);
 }
 
 static int flame_route(struct route *r, const struct uri *u, const char *rest, struct error *error)
 {
 	int status = add_target(r, u, error);
+	const char *type = uri_parameter(u, "type");
 
 	if (status)
 		return status;
 	if (*rest && strcmp(rest, "/graph") != 0)
 		return refuse(error, 404, "404 page not found");
 	r->kind = *rest ? ROUTE_FLAME_GRAPH : ROUTE_FLAME;
-	strcpy(r->name, "cpu");
-	return named_parameters(r, u, error);
+	if (!type)
+		type = "cpu";
+	if (!is_word(type))
+		return refuse(error, 404, "Unknown profile");
+	strcpy(r->name, type);
+	status = add_states(r, u, error);
+	return status ? status : named_parameters(r, u, error);
 }
 
 /* Behind /proc/PID; NULL where the path is another one. */

@@ -2,14 +2,16 @@
 /*
  * What a request asks for: net/http/pprof's paths for everything that the user may see, for a
  * process (/proc/PID/debug/pprof/...) and for targets (?pid=, ?comm=, ?exe=, ?unit=, ?cgroup=), and
- * the pages. Pure: neither a daemon nor a process is asked. Semantics of parameters and the texts
- * of errors are those of net/http/pprof (https://go.dev/src/net/http/pprof/pprof.go).
+ * the pages. A type that is about waiting takes ?state=, a flame graph ?type=. Pure: neither a
+ * daemon nor a process is asked. Semantics of parameters and the texts of errors are those of
+ * net/http/pprof (https://go.dev/src/net/http/pprof/pprof.go).
  */
 #ifndef PROFCTL_HTTP_ROUTE_H
 #define PROFCTL_HTTP_ROUTE_H
 
 #include "base/error.h"
 #include "client/target_args.h"
+#include "client/wait_args.h"
 #include "http/uri.h"
 
 #define ROUTE_TYPE_BYTES 32
@@ -33,6 +35,7 @@ struct route {
 	char name[ROUTE_TYPE_BYTES]; /* profile type or asset */
 	unsigned seconds;	     /* 0: not given */
 	bool debug;		     /* as text */
+	struct wait_args waits;	     /* its states: ?state= */
 	struct target_args target;
 	char pid[16]; /* of /proc/PID, "" where that is not how it was asked */
 	char location[64];

@@ -55,6 +55,18 @@ static void put_bars(const struct draw *d, const char *name, int64_t most, FILE 
 	}
 }
 
+/* How much of it goes on at once, of what is time: threads that run or wait, on average. */
+static const char *rate_of(const struct draw *d, char buf[UNIT_TEXT])
+{
+	bool is_cpu = !strcmp(d->type, "cpu");
+
+	buf[0] = '\0';
+	if (d->span_ns && !strcmp(d->rows->unit, "nanoseconds"))
+		(void)snprintf(buf, UNIT_TEXT, " (%.2f %s)",
+			(double)d->rows->total / (double)d->span_ns, is_cpu ? "CPUs" : "threads");
+	return buf;
+}
+
 /* One line of at most `width` columns. */
 static void put_line(const struct draw *d, const char *text, FILE *out)
 {
@@ -64,15 +76,15 @@ static void put_line(const struct draw *d, const char *text, FILE *out)
 
 static void put_head(const struct draw *d, FILE *out)
 {
-	char text[768], span[64] = "", load[UNIT_TEXT];
+	char text[768], span[64] = "", load[UNIT_TEXT], rate[UNIT_TEXT];
 
 	if (d->span_ns)
 		(void)clock_format_span(d->span_ns / NS_PER_MS * NS_PER_MS, span, sizeof(span));
-	(void)snprintf(text, sizeof(text), "%s of %.200s by %s%s%.200s%s, %s in %s%s%s%.60s",
+	(void)snprintf(text, sizeof(text), "%s of %.200s by %s%s%.200s%s, %s in %s%s%s%s%.60s",
 		d->type, d->target, rows_by_names[d->by], *d->focus ? ": " : "", d->focus,
 		d->callers ? " and who calls it" : "",
 		unit_label(d->rows->total, d->rows->unit, "auto", load), *span ? span : "-",
-		d->paused ? "  PAUSED" : "", *d->filter ? "  /" : "", d->filter);
+		rate_of(d, rate), d->paused ? "  PAUSED" : "", *d->filter ? "  /" : "", d->filter);
 	(void)fputs("\033[1m", out);
 	put_line(d, text, out);
 	(void)fputs("\033[0m\r\n", out);
@@ -83,7 +95,8 @@ static void put_head(const struct draw *d, FILE *out)
 		put_line(d, d->note, out);
 	} else {
 		put_line(d,
-			"q quit  space pause  c flat/cum  f/t/p by function/thread/process  / "
+			"q quit  space pause  c flat/cum  f/t/p/w by function/thread/process/state "
+			" / "
 			"filter  "
 			"Enter into  Backspace back",
 			out);
@@ -139,11 +152,12 @@ void draw_screen(const struct draw *d, FILE *out)
 
 void draw_plain(const struct draw *d, size_t n, FILE *out)
 {
-	char span[64], total[UNIT_TEXT];
+	char span[64], total[UNIT_TEXT], rate[UNIT_TEXT];
 
-	(void)fprintf(out, "%s of %s by %s, %s in %s\n", d->type, d->target, rows_by_names[d->by],
+	(void)fprintf(out, "%s of %s by %s, %s in %s%s\n", d->type, d->target, rows_by_names[d->by],
 		unit_label(d->rows->total, d->rows->unit, "auto", total),
-		clock_format_span(d->span_ns / NS_PER_MS * NS_PER_MS, span, sizeof(span)));
+		clock_format_span(d->span_ns / NS_PER_MS * NS_PER_MS, span, sizeof(span)),
+		rate_of(d, rate));
 	if (*d->note)
 		(void)fprintf(out, "%s\n", d->note);
 	(void)fprintf(out, "%9s %6s %9s %6s  name\n", "flat", "flat%", "cum", "cum%");

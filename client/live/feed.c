@@ -21,12 +21,15 @@ struct feed {
 	const struct attach_options *o;
 	struct remote *remote;
 	uint64_t interval_ns;
-	/* Who may see only its own processes cannot attach to all there are: then each portion is
-	 * collected by itself. */
+	/* Who may see only its own processes cannot attach to all there are, and who has attached
+	 * the target for other types would change that: then each portion is collected by itself.
+	 */
 	bool by_itself;
 	/* What covers the target, its own or somebody else's; 0: nothing that the user is told of.
 	 */
 	uint64_t attachment;
+	/* One of its own, of this target and other types, which must not become another. */
+	bool own_is_other;
 	uint64_t since_wall_ns; /* where the next portion begins */
 	pthread_t thread;
 	bool running;
@@ -45,11 +48,14 @@ static int dump(struct feed *f, struct fetched *ret, struct error *error)
 	target_args_message(&f->o->target, &message);
 	/* Everything that may be seen, not a wish to see what may not. */
 	message.wire.all = false;
-	request.type = (char *)f->o->types[0];
+	request.type = (char *)f->o->types.names[0];
+	attach_states(f->o, request.type, &request);
 	request.target = &message.wire;
-	if (f->by_itself)
+	if (f->by_itself) {
 		request.seconds_ns = f->interval_ns;
-	else
+		request.threshold_ns = f->o->waits.threshold_ns;
+		request.threshold_all = f->o->waits.has_threshold && !request.threshold_ns;
+	} else
 		request.since_wall_ns = f->since_wall_ns;
 	return fetch_profile_waiting(f->remote, &request, &message, wait, ret, error);
 }
@@ -157,6 +163,7 @@ static int find_attachment(struct feed *f, struct error *error)
 	Profd__V1__ListRequest list = PROFD__V1__LIST_REQUEST__INIT;
 	struct remote_wait wait = { .silence_ms = REMOTE_ANSWER_MS };
 	uint64_t found = 0;
+	bool other = false;
 	char text[1024];
 	int r;
 
@@ -172,10 +179,13 @@ static int find_attachment(struct feed *f, struct error *error)
 
 		if (f->attachment && a->id == f->attachment)
 			return 0;
-		if (!found && collects(a, f->o->types[0], text))
+		if (!found && collects(a, f->o->types.names[0], text))
 			found = a->id;
+		else if (!strcmp(a->target, text) && a->owner_uid == geteuid())
+			other = !f->o->target.all; /* that of everything is the configuration's */
 	}
 	f->attachment = found;
+	f->own_is_other = other;
 	return 0;
 }
 
@@ -210,8 +220,13 @@ static int attach(struct feed *f, struct error *error)
 	struct target_args all = { .all = true, .below_pidfd = -1 };
 	bool everything = target_args_empty(&f->o->target) || f->o->target.all;
 	struct error why = ERROR_INIT;
-	int r = attach_send(f->remote, f->o, everything ? &all : &f->o->target, true, &reply, &why);
+	int r;
 
+	if (f->own_is_other) {
+		f->by_itself = true;
+		return 0;
+	}
+	r = attach_send(f->remote, f->o, everything ? &all : &f->o->target, true, &reply, &why);
 	if (r < 0 && everything && why.code == EXIT_CODE_DENIED) {
 		f->by_itself = true;
 		return 0;

@@ -9,23 +9,29 @@
 #include "view/frame.h"
 #include "view/unit.h"
 
-const char *const rows_by_names[] = { "function", "thread", "process", NULL };
+const char *const rows_by_names[] = { "function", "thread", "process", "state", NULL };
+
+static void row_deinit(struct row *row)
+{
+	free(row->name);
+	free(row->state);
+}
 
 void rows_deinit(struct rows *r)
 {
 	ARRAY_EACH(&r->all, struct row, row)
-		free(row->name);
+		row_deinit(row);
 	array_deinit(&r->all);
 }
 
 struct owner {
 	int64_t pid, tid;
-	const char *comm, *thread; /* of the profile */
+	const char *comm, *thread, *state; /* of the profile */
 };
 
 static struct owner owner_of(const struct profile *p, size_t sample)
 {
-	struct owner o = { .comm = "", .thread = "" };
+	struct owner o = { .comm = "", .thread = "", .state = "" };
 	uint32_t n;
 	const struct profile_label *l =
 		profile_label_set(p, *ARRAY_AT(&p->sample_labels, uint32_t, sample), &n);
@@ -41,18 +47,22 @@ static struct owner owner_of(const struct profile *p, size_t sample)
 			o.comm = profile_text(p, l[i].str);
 		else if (!strcmp(key, "thread"))
 			o.thread = profile_text(p, l[i].str);
+		else if (!strcmp(key, "state"))
+			o.state = profile_text(p, l[i].str);
 	}
 	return o;
 }
 
 static bool in_focus(const struct owner *o, const struct rows_focus *f)
 {
+	if (f->state && strcmp(o->state, f->state) != 0)
+		return false;
 	return !f->pid || (o->pid == f->pid && (!f->tid || o->tid == f->tid));
 }
 
 static void drop_others(struct profile *p, const struct rows_focus *focus)
 {
-	if (!focus->pid)
+	if (!focus->pid && !focus->state)
 		return;
 	for (size_t i = 0; i < profile_n_samples(p); i++) {
 		struct owner o = owner_of(p, i);
@@ -105,6 +115,41 @@ static int count_owners(struct rows *r, const struct profile *p, uint32_t type, 
 			row->pid = o.pid;
 			row->tid = threads ? o.tid : 0;
 			if (name_owner(row, &o, threads) < 0)
+				return -ENOMEM;
+		}
+		row->flat = row->cum = unit_add(row->flat, value);
+	}
+	return 0;
+}
+
+/* Of the daemon's own words; those of a profile that has none have the empty one. */
+static struct row *find_state(struct rows *r, const char *state)
+{
+	ARRAY_EACH(&r->all, struct row, row)
+		if (!strcmp(row->state, state))
+			return row;
+	return NULL;
+}
+
+static int name_state(struct row *row, const char *state)
+{
+	row->state = strdup(state);
+	row->name = frame_safe(*state ? state : "[no state]", 0);
+	return row->state && row->name ? 0 : -ENOMEM;
+}
+
+static int count_states(struct rows *r, const struct profile *p, uint32_t type)
+{
+	for (size_t i = 0; i < profile_n_samples(p); i++) {
+		struct owner o = owner_of(p, i);
+		int64_t value = profile_values(p, i)[type];
+		struct row *row = value ? find_state(r, o.state) : NULL;
+
+		if (!value)
+			continue;
+		if (!row) {
+			row = array_push(&r->all);
+			if (!row || name_state(row, o.state) < 0)
 				return -ENOMEM;
 		}
 		row->flat = row->cum = unit_add(row->flat, value);
@@ -183,6 +228,8 @@ int rows_init(struct rows *r, struct profile *p, const char *sample_index, enum 
 	if (result < 0)
 		return result;
 	drop_others(p, focus);
+	if (by == ROWS_STATE && !focus->function)
+		return count_states(r, p, type);
 	if (by != ROWS_FUNCTION && !focus->function)
 		return count_owners(r, p, type, by == ROWS_THREAD);
 	result = graph_init(&g, p, type, NULL);
@@ -220,7 +267,7 @@ void rows_select(struct rows *r, bool cum, const char *filter)
 
 	for (size_t i = 0; i < r->all.n; i++) {
 		if (*filter && !strcasestr(all[i].name, filter)) {
-			free(all[i].name);
+			row_deinit(&all[i]);
 			continue;
 		}
 		all[kept++] = all[i];

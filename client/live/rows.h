@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `top` lists of one interval: functions, threads, processes, or the callers of a function. */
+/* What `top` lists of one interval: functions, threads, processes, states, or the callers of a
+ * function. */
 #ifndef PROFCTL_LIVE_ROWS_H
 #define PROFCTL_LIVE_ROWS_H
 
@@ -8,11 +9,12 @@
 
 #define ROWS_MAX 65536U
 
-enum rows_by { ROWS_FUNCTION, ROWS_THREAD, ROWS_PROCESS, ROWS_BY };
+enum rows_by { ROWS_FUNCTION, ROWS_THREAD, ROWS_PROCESS, ROWS_STATE, ROWS_BY };
 extern const char *const rows_by_names[]; /* NULL-terminated, in the order of the enum */
 
 struct row {
-	char *name; /* owned; safe to show */
+	char *name;  /* owned; safe to show */
+	char *state; /* owned; of a state, as the profile has it */
 	int64_t flat, cum;
 	int64_t pid, tid; /* of a thread or process */
 };
@@ -27,10 +29,11 @@ struct rows {
 		.all = ARRAY_INIT(struct row, ROWS_MAX) \
 	}
 
-/* What is looked into: samples of one thread or process (pid 0: of all), and callers of one
- * function (NULL: functions). */
+/* What is looked into: samples of one thread or process (pid 0: of all), in one state (NULL: in
+ * all), and callers of one function (NULL: functions). */
 struct rows_focus {
 	int64_t pid, tid;
+	const char *state;
 	const char *function;
 };
 

@@ -37,6 +37,8 @@ struct fake {
 	bool unsealed;
 	bool updated;
 	bool singular;		    /* there is one of what is counted */
+	bool no_rate;		    /* what is attached waits, and is not sampled */
+	char attached_target[64];   /* of its attachment, which is ours; "": another's */
 	uint64_t big_profile_bytes; /* not a profile at all, of this size */
 	/* what was seen */
 	uint32_t n_attach, n_detach, n_dump, n_cancel, n_connections;
@@ -44,6 +46,9 @@ struct fake {
 	uint32_t freq_hz, n_pids, n_fds, n_below, n_below_fds, pid, below_pid, n_types;
 	bool target_alive_at_attach;
 	char comm[64], type[32], unwind[16], event[32];
+	char types[128], states[128]; /* of an attach and a dump, with commas between */
+	uint64_t threshold_ns;
+	bool threshold_all;
 	uint64_t dump_attachment, since_wall_ns, until_wall_ns, seconds_ns, detach_id;
 	char attached_comm[32]; /* of the attached pid, when the request came */
 	/* of the harness */
@@ -89,6 +94,15 @@ static inline void fake_answer(struct frame_out *out, int sock, Profd__V1__Reply
 		poll(NULL, 0, 1);
 }
 
+static inline void fake_join(char *buf, size_t size, char *const *words, size_t n)
+{
+	size_t at = 0;
+
+	buf[0] = 0;
+	for (size_t i = 0; i < n && at < size; i++)
+		at += snprintf(buf + at, size - at, "%s%s", i ? "," : "", words[i]);
+}
+
 static inline void fake_see_target(struct fake *f, const Profd__V1__Target *t, size_t n_fds)
 {
 	char path[64];
@@ -121,9 +135,15 @@ static inline void fake_attachment(struct fake *f, Profd__V1__Attachment *a)
 	profd__v1__attachment__init(a);
 	a->id = 7;
 	a->target = target;
+	if (*f->attached_target) {
+		a->target = f->attached_target;
+		a->owner_uid = geteuid();
+	}
 	a->types = types;
 	a->n_types = 1;
-	a->freq_hz = f->freq_hz ? f->freq_hz : 99;
+	a->freq_hz = f->no_rate ? 0 : f->freq_hz ? f->freq_hz : 99;
+	a->threshold_ns = f->no_rate && !f->threshold_all ? 10000 : 0;
+	a->threshold_all = f->threshold_all;
 	a->event = (char *)"cpu-clock";
 	a->state = (char *)"running";
 	a->processes = 1;
@@ -195,6 +215,9 @@ static inline void fake_see_dump(struct fake *f, const Profd__V1__DumpRequest *d
 	f->until_wall_ns = d->until_wall_ns;
 	f->seconds_ns = d->seconds_ns;
 	f->slots = d->slots;
+	f->threshold_ns = d->threshold_ns;
+	f->threshold_all = d->threshold_all;
+	fake_join(f->states, sizeof(f->states), d->states, d->n_states);
 	snprintf(f->type, sizeof(f->type), "%s", d->type);
 }
 
@@ -239,8 +262,12 @@ static inline bool fake_request(struct fake *f, const Profd__V1__Request *q, str
 		f->until_disconnect = q->attach->until_disconnect;
 		f->n_types = q->attach->n_types;
 		snprintf(f->type, sizeof(f->type), "%s", q->attach->types[0]);
+		fake_join(f->types, sizeof(f->types), q->attach->types, q->attach->n_types);
+		f->threshold_ns = q->attach->threshold_ns;
+		f->threshold_all = q->attach->threshold_all;
 		snprintf(f->unwind, sizeof(f->unwind), "%s", q->attach->unwind);
 		snprintf(f->event, sizeof(f->event), "%s", q->attach->event);
+		fake_attachment(f, &attachment);
 		attach.attachment = &attachment;
 		attach.updated = f->updated;
 		reply.body_case = PROFD__V1__REPLY__BODY_ATTACH;

@@ -39,6 +39,10 @@ static const char *value_for(const struct verb_option *o)
 		return "1s";
 	case OPTION_SINCE:
 		return "5m";
+	case OPTION_THRESHOLD:
+		return "50us";
+	case OPTION_STATE:
+		return "mutex,futex";
 	case OPTION_UNTIL:
 		return "now";
 	case OPTION_MIN_WIDTH:
@@ -65,7 +69,7 @@ static void every_documented_option_is_understood(void **state)
 			    !strcmp(v->name, "merge");
 
 		for (unsigned i = 0; (o = verb_option_at(v, i)); i++) {
-			char *argv[12] = { (char *)"profctl", (char *)v->name };
+			char *argv[14] = { (char *)"profctl", (char *)v->name };
 			char word[64];
 			int n = 2, expected = file ? EXIT_CODE_FAILED : EXIT_CODE_NO_DAEMON;
 			struct run r;
@@ -77,8 +81,11 @@ static void every_documented_option_is_understood(void **state)
 			snprintf(word, sizeof(word), "--%s%s%s", o->long_name,
 				o->argument ? "=" : "", o->argument ? value_for(o) : "");
 			argv[n++] = word;
-			if (o->id == OPTION_FREQ && !strcmp(v->name, "dump"))
+			if ((o->id == OPTION_FREQ || o->id == OPTION_THRESHOLD) &&
+				!strcmp(v->name, "dump"))
 				argv[n++] = (char *)"--seconds=1";
+			if (o->id == OPTION_THRESHOLD || o->id == OPTION_STATE)
+				argv[n++] = (char *)"--type=block";
 			if (o->id == OPTION_FORMAT && !strcmp(v->name, "attach"))
 				argv[n++] = (char *)"--duration=1";
 			argv[n++] = (char *)(file ? "/nonexistent" : "1");
@@ -324,7 +331,10 @@ static void bash_offers_verbs_and_the_values_of_options(void **state)
 		offers, "dot\nfolded\nhtml\njson\nperf-script\npprof\nspeedscope\nsvg\ntext\n");
 	free(offers);
 	offers = bash_offers("profctl", "record --type \"\"", 3);
-	assert_string_equal(offers, "cpu\n");
+	assert_string_equal(offers, "block\ncpu\nmutex\noffcpu\nrunq\nthreadcreate\nwall\n");
+	free(offers);
+	offers = bash_offers("profctl", "dump --state r", 3);
+	assert_string_equal(offers, "runnable\nrunning\nruntime-lock\nrwlock\n");
 	free(offers);
 }
 

@@ -90,6 +90,51 @@ static void test_types_are_found_and_unknown_ones_refused(void **state)
 	check_route("/debug/pprof/symbol?0x1+0x2", ROUTE_SYMBOL, 0);
 }
 
+static void check_type(const char *target, enum route_kind kind, const char *type, size_t n_states)
+{
+	struct error error;
+	struct route r;
+
+	assert_int_equal(route(&r, "GET", target, &error), 0);
+	assert_int_equal(r.kind, kind);
+	assert_string_equal(r.name, type);
+	assert_int_equal(r.waits.n_states, n_states);
+	assert_true(route_collects(&r) || kind == ROUTE_FLAME);
+	route_deinit(&r);
+}
+
+static void test_every_type_is_a_path_and_has_a_flame_graph(void **state)
+{
+	(void)state;
+	for (const char *const *type = profile_type_names(); *type; type++) {
+		char target[96];
+
+		(void)snprintf(target, sizeof(target), "/debug/pprof/%s?seconds=1", *type);
+		if (strcmp(*type, "cpu") != 0)
+			check_type(target, ROUTE_NAMED, *type, 0);
+		(void)snprintf(target, sizeof(target), "/flame?comm=x&type=%s", *type);
+		check_type(target, ROUTE_FLAME, *type, 0);
+		(void)snprintf(target, sizeof(target), "/flame/graph?type=%s", *type);
+		check_type(target, ROUTE_FLAME_GRAPH, *type, 0);
+	}
+	check_type("/flame/graph", ROUTE_FLAME_GRAPH, "cpu", 0);
+	check_refused("GET", "/flame?type=", 404, "Unknown profile");
+	check_refused("GET", "/flame?type=../x", 404, "Unknown profile");
+	check_refused("GET", "/flame/graph?type=%3cscript%3e", 404, "Unknown profile");
+}
+
+static void test_states_are_of_what_waits(void **state)
+{
+	(void)state;
+	check_type("/debug/pprof/block?state=all", ROUTE_NAMED, "block", 1);
+	check_type("/debug/pprof/mutex?state=mutex,rwlock", ROUTE_NAMED, "mutex", 2);
+	check_type("/flame/graph?type=wall&state=running", ROUTE_FLAME_GRAPH, "wall", 1);
+	/* Of others it is a parameter that nobody looks at, as in net/http/pprof. */
+	check_type("/debug/pprof/threadcreate?state=nix", ROUTE_NAMED, "threadcreate", 0);
+	check_refused("GET", "/debug/pprof/block?state=mutx", 400, NULL);
+	check_refused("GET", "/flame?type=block&state=", 400, NULL);
+}
+
 static void test_a_process_in_the_path_is_the_only_target(void **state)
 {
 	struct error error;
@@ -194,6 +239,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_seconds_are_read_as_net_http_pprof_reads_them),
 		cmocka_unit_test(test_types_are_found_and_unknown_ones_refused),
+		cmocka_unit_test(test_every_type_is_a_path_and_has_a_flame_graph),
+		cmocka_unit_test(test_states_are_of_what_waits),
 		cmocka_unit_test(test_a_process_in_the_path_is_the_only_target),
 		cmocka_unit_test(test_selectors_add_up),
 		cmocka_unit_test(test_targets_that_are_no_plain_path_are_refused),

@@ -23,7 +23,7 @@ static int setup(void **state)
 	x->fake = fake_new();
 	fake_start(x->fake);
 	x->options = (struct attach_options)ATTACH_OPTIONS_INIT;
-	x->options.types[x->options.n_types++] = "cpu";
+	x->options.types.names[x->options.types.n++] = "cpu";
 	*state = x;
 	return 0;
 }
@@ -142,6 +142,33 @@ static void what_nothing_covers_is_attached_until_it_ends(void **state)
 	assert_int_equal(x->fake->n_attach, 1);
 }
 
+/* To attach the same target for another type would end what is collected of it. */
+static void an_own_attachment_of_another_type_is_left_alone(void **state)
+{
+	struct fixture *x = *state;
+	struct error error = ERROR_INIT;
+	char pid[16];
+	bool empty;
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	snprintf(x->fake->attached_target, sizeof(x->fake->attached_target), "--pid %s", pid);
+	assert_int_equal(target_args_option(&x->options.target, OPTION_PID, pid, &error), 1);
+	x->options.types.names[0] = "block";
+	assert_int_equal(wait_args_threshold(&x->options.waits, "0", &error), 1);
+	/* Who may not see all looks whether something comes, and nothing does. */
+	x->fake->fail_dump_code = EXIT_CODE_EMPTY;
+	strcpy(x->fake->fail_text, "nothing");
+	start(x);
+	x->fake->fail_dump_code = 0;
+	assert_int_equal(take(x, &empty), EXIT_CODE_OK);
+	while (x->fake->seconds_ns == 0)
+		assert_int_equal(take(x, &empty), EXIT_CODE_OK);
+	assert_int_equal(x->fake->n_attach, 0);
+	assert_int_equal(x->fake->seconds_ns, INTERVAL_MS * NS_PER_MS);
+	assert_true(x->fake->threshold_all);
+	assert_string_equal(x->fake->type, "block");
+}
+
 static void what_is_seen_is_not_attached_again_until_it_is_gone(void **state)
 {
 	struct fixture *x = *state;
@@ -229,6 +256,8 @@ int main(void)
 			no_portion_comes_once_it_is_paused, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_nothing_covers_is_attached_until_it_ends, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_own_attachment_of_another_type_is_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_is_seen_is_not_attached_again_until_it_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(

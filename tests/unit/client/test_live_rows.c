@@ -23,14 +23,18 @@ static uint32_t function_at(struct profile *p, const char *name, uint64_t addres
 
 static uint32_t owner(struct profile *p, int64_t pid, int64_t tid, const char *comm)
 {
-	struct profile_label labels[3] = { { .num = pid }, { .num = tid }, { .num = 0 } };
+	struct profile_label labels[4] = { { .num = pid }, { .num = tid }, { .num = 0 },
+		{ .num = 0 } };
 	uint32_t set;
 
 	assert_int_equal(profile_add_string(p, "pid", &labels[0].key), 0);
 	assert_int_equal(profile_add_string(p, "tid", &labels[1].key), 0);
 	assert_int_equal(profile_add_string(p, "comm", &labels[2].key), 0);
 	assert_int_equal(profile_add_string(p, comm, &labels[2].str), 0);
-	assert_int_equal(profile_add_label_set(p, labels, 3, &set), 0);
+	assert_int_equal(profile_add_string(p, "state", &labels[3].key), 0);
+	assert_int_equal(profile_add_string(p, tid == 1 ? "mutex" : "disk", &labels[3].str), 0);
+	/* Process 9 is of a profile without states. */
+	assert_int_equal(profile_add_label_set(p, labels, pid == 9 ? 3 : 4, &set), 0);
 	return set;
 }
 
@@ -96,6 +100,56 @@ static void test_rows_are_functions_threads_or_processes(void **state)
 	assert_int_equal(r.all.n, 3);
 	assert_string_equal(row(&r, 0)->name, "app [2] of app [1]");
 	assert_int_equal(row(&r, 0)->tid, 2);
+	rows_deinit(&r);
+}
+
+static void test_rows_are_states(void **state)
+{
+	struct rows r;
+
+	(void)state;
+	count(&r, ROWS_STATE, (struct rows_focus){ 0 }, "");
+	assert_int_equal(r.all.n, 3);
+	assert_string_equal(row(&r, 0)->name, "disk");
+	assert_int_equal(row(&r, 0)->flat, 20);
+	assert_string_equal(row(&r, 1)->state, "mutex");
+	assert_string_equal(row(&r, 2)->name, "[no state]");
+	assert_int_equal(row(&r, 2)->flat, 5);
+	rows_deinit(&r);
+	count(&r, ROWS_FUNCTION, (struct rows_focus){ .state = "disk" }, "");
+	assert_int_equal(row(&r, 0)->flat, 20);
+	assert_int_equal(r.total, 35);
+	rows_deinit(&r);
+	count(&r, ROWS_FUNCTION, (struct rows_focus){ .state = "" }, "");
+	assert_int_equal(row(&r, 0)->flat, 5);
+	rows_deinit(&r);
+	count(&r, ROWS_PROCESS, (struct rows_focus){ .state = "disk", .pid = 1 }, "");
+	assert_int_equal(row(&r, 0)->flat, 20);
+	rows_deinit(&r);
+}
+
+static void test_the_head_says_how_many_threads_at_once(void **state)
+{
+	struct rows r;
+
+	(void)state;
+	count(&r, ROWS_FUNCTION, (struct rows_focus){ 0 }, "");
+	for (int cpu = 0; cpu < 2; cpu++) {
+		struct draw d = { .rows = &r,
+			.type = cpu ? "cpu" : "block",
+			.target = "everything",
+			.filter = "",
+			.focus = "",
+			.note = "",
+			.span_ns = 14 };
+		_cleanup_free_ char *text = NULL;
+		size_t n;
+		FILE *out = open_memstream(&text, &n);
+
+		draw_plain(&d, 5, out);
+		assert_int_equal(fclose(out), 0);
+		assert_non_null(strstr(text, cpu ? " (2.50 CPUs)\n" : " (2.50 threads)\n"));
+	}
 	rows_deinit(&r);
 }
 
@@ -271,6 +325,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows_are_functions_threads_or_processes),
+		cmocka_unit_test(test_rows_are_states),
+		cmocka_unit_test(test_the_head_says_how_many_threads_at_once),
 		cmocka_unit_test(test_focus_is_one_process_thread_or_function),
 		cmocka_unit_test(test_history_moves_with_time_and_forgets),
 		cmocka_unit_test(test_a_screen_is_never_overdrawn),
