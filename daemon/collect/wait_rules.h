@@ -29,9 +29,7 @@ static const struct wait_rule {
 	{ "sem_*wait*", WAIT_SEMAPHORE, 0 },
 	{ "sem_post", 0, WAIT_SEMAPHORE },
 	{ "pthread_barrier_*", WAIT_BARRIER, WAIT_BARRIER },
-	{ "pthread_join", WAIT_JOIN, 0 },
-	{ "pthread_timedjoin_np", WAIT_JOIN, 0 },
-	{ "pthread_clockjoin_np", WAIT_JOIN, 0 },
+	{ "pthread_*join*", WAIT_JOIN, 0 },
 	{ "pthread_exit", 0, WAIT_JOIN },
 	{ "pthread_once", WAIT_MUTEX, WAIT_MUTEX },
 	{ "call_once", WAIT_MUTEX, WAIT_MUTEX },
@@ -44,6 +42,14 @@ static const struct wait_rule {
 	{ "__unlock", 0, WAIT_MUTEX },
 	{ "__lockfile", WAIT_MUTEX, 0 },
 	{ "__unlockfile", 0, WAIT_MUTEX },
+
+	/* Who calls what in glibc jumps to a function that has no name: sem_wait, pthread_join */
+	{ "std::thread::join", WAIT_JOIN, 0 },
+	{ "std::Thread::join", WAIT_JOIN, 0 },
+	{ "uv_thread_join", WAIT_JOIN, 0 },
+	{ "uv_sem_wait", WAIT_SEMAPHORE, 0 },
+	{ "PyThread_acquire_lock_timed", WAIT_SEMAPHORE, 0 },
+	{ "PGSemaphoreLock", WAIT_SEMAPHORE, 0 },
 
 	/* Where a system call was restarted, its number does not say which. */
 	{ "nanosleep", WAIT_SLEEP, 0 },
@@ -77,12 +83,15 @@ static const struct wait_rule {
 	{ "std::RwLockWriteGuard::drop", 0, WAIT_RWLOCK },
 	{ "std::Condvar::wait*", WAIT_CONDVAR, WAIT_MUTEX },
 	{ "std::Condvar::notify*", 0, WAIT_CONDVAR },
+	{ "std::Barrier::wait", WAIT_BARRIER, WAIT_BARRIER },
 	{ "std::Once::call*", WAIT_MUTEX, WAIT_MUTEX },
 	{ "std::Once::wait*", WAIT_MUTEX, 0 },
 	{ "std::CompletionGuard::drop", 0, WAIT_MUTEX }, /* of Once */
 	{ "std::Parker::park*", WAIT_CONDVAR, 0 },
 	{ "std::Parker::unpark", 0, WAIT_CONDVAR },
+	{ "std::functions::park*", WAIT_CONDVAR, 0 },
 	{ "std::thread::park*", WAIT_CONDVAR, 0 },
+	{ "std::Thread::park*", WAIT_CONDVAR, 0 },
 	{ "std::Thread::unpark", 0, WAIT_CONDVAR },
 	{ "parking_lot::RawMutex::lock*", WAIT_MUTEX, 0 },
 	{ "parking_lot::RawMutex::unlock*", 0, WAIT_MUTEX },
@@ -164,6 +173,7 @@ static const struct wait_refinement {
 	{ "ObjectMonitor::EnterI", OF(CONDVAR), WAIT_MUTEX, NULL },
 	{ "ObjectMonitor::exit*", OF(CONDVAR), WAIT_MUTEX, NULL },
 	{ "ObjectMonitor::ExitEpilog", OF(CONDVAR), WAIT_MUTEX, NULL },
+	{ "JavaThread::sleep", OF(CONDVAR), WAIT_SLEEP, NULL },
 
 	/* Abseil's mutexes wait for conditions in the same loop */
 	{ "absl::Mutex::*Await*", OF(MUTEX), WAIT_CONDVAR, NULL },
@@ -187,7 +197,8 @@ static const struct wait_refinement {
 	{ "IOThreadMain", OF(MUTEX), WAIT_POOL_IDLE, NULL }, /* redis parks these by their lock */
 	{ "startThreadedIO", OF(MUTEX), WAIT_POOL_IDLE, NULL },
 	{ "worker", OF(CONDVAR), WAIT_POOL_IDLE, "uv_cond_wait" },	 /* libuv inside of node */
-	{ "TaskQueue::BlockingPop", OF(CONDVAR), WAIT_POOL_IDLE, NULL }, /* node::TaskQueue */
+	{ "TaskQueue::BlockingPop", OF(CONDVAR), WAIT_POOL_IDLE, NULL }, /* node's own */
+	{ "node::PlatformWorkerThread", OF(CONDVAR), WAIT_POOL_IDLE, "uv_cond_wait" },
 	{ "v8::GetNext", OF(CONDVAR), WAIT_POOL_IDLE, NULL },
 	{ "WorkerThread::Delegate::WaitForWork", OF(CONDVAR), WAIT_POOL_IDLE, NULL }, /* Chromium */
 	{ "tbb::private_worker::run", OF(FUTEX) | OF(SEMAPHORE) | OF(CONDVAR), WAIT_POOL_IDLE,
@@ -210,7 +221,7 @@ static const struct wait_refinement {
 
 /* Libraries that run pools: a thread of which nothing is on the stack but them has no work. */
 static const char *const wait_pools[] = { "libgomp.", "libtbb.", "libuv.", "libglib-2.",
-	"libjvm." };
+	"libjemalloc.", "libjvm." };
 
 /* The C library, whose own waiting is for locks of its own where no name above is met. */
 static const char *const wait_libc[] = { "libc.", "libc-", "libpthread", "ld-linux", "ld-musl",

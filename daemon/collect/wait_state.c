@@ -227,7 +227,9 @@ static void reduce_path(const char *s, char *to)
 		} else if (*s == '<' && after_name) {
 			s = behind(s, '<', '>');
 			if (n > 1 && to[n - 1] == ':' && is_prefix(s, "::"))
-				n -= 2; /* Rust's turbofish */
+				n -= 2;		      /* Rust's turbofish */
+		} else if (*s == '[' && after_name) { /* a crate's hash */
+			s = behind(s, '[', ']');
 		} else if (*s == '<') {
 			qualified++, s++;
 		} else if (*s == '>') {
