@@ -96,7 +96,7 @@ static int encode(struct http_answer *a, const struct profile *p)
 	if (result == 0 && lseek(fd, 0, SEEK_SET) < 0)
 		result = -errno;
 	if (result == 0)
-		result = io_read_fd(fd, MIB, &body, &n);
+		result = io_read_fd(fd, LIMIT_PROFILE_BYTES, &body, &n);
 	if (result == 0)
 		take_body(a, "application/octet-stream", body, n);
 	return result;
@@ -119,12 +119,12 @@ static int render_text(struct http_answer *a, const struct profile *p)
 	return 0;
 }
 
-/* The profile that was fetched, or where n says so the empty one; as text where that is asked for,
- * else as it came. */
-static int put_profile(
-	struct http_answer *a, const struct route *r, int n, uint64_t from_ns, struct error *error)
+/* The profile that was fetched, or what was `made` of several, or where n says so the empty one; as
+ * text where that is asked for, else as it came. */
+static int put_profile(struct http_answer *a, const struct route *r, int n, struct profile *made,
+	uint64_t from_ns, struct error *error)
 {
-	CLEANUP(profile_freep) struct profile *p = NULL;
+	CLEANUP(profile_freep) struct profile *p = made;
 
 	if (n < 0) {
 		n = collect_nothing(r, from_ns, error->text, &p);
@@ -147,6 +147,7 @@ static int put_profile(
 static void make_profile(struct http_answer *a, struct caller *c, const struct route *r)
 {
 	struct error error = ERROR_INIT;
+	struct profile *started = NULL;
 	uint64_t from_ns = clock_wall_ns();
 	bool cpu = r->kind == ROUTE_PROFILE;
 	int n;
@@ -155,10 +156,14 @@ static void make_profile(struct http_answer *a, struct caller *c, const struct r
 		http_answer_error(a, 404, true, "Unknown profile");
 		return;
 	}
-	n = r->seconds ? collect(c, r, r->seconds, 0, &a->fetched, &error)
-		       : collect_held(c, r, 0, &a->fetched, &error);
+	if (!r->seconds)
+		n = collect_held(c, r, 0, &a->fetched, &error);
+	else if (collect_is_of_now(r))
+		n = collect_started(c, r, &started, &error);
+	else
+		n = collect(c, r, r->seconds, 0, &a->fetched, &error);
 	if (n == 0 || error.code == EXIT_CODE_EMPTY)
-		n = put_profile(a, r, n, from_ns, &error);
+		n = put_profile(a, r, n, started, from_ns, &error);
 	if (n < 0 && error.code)
 		fail(a, &error, true);
 	else if (n < 0)

@@ -100,6 +100,8 @@ bool frame_is_unnamed(const char *name)
 {
 	const char *plus = strrchr(name, '+');
 
+	if (!strcmp(name, "[unsampled]") || !strcmp(name, "[before attach]"))
+		return false;
 	if (!*name || (*name == '[' && name[strlen(name) - 1] == ']'))
 		return true;
 	return plus && !strncmp(plus, "+0x", 3) && plus[3] &&

@@ -23,7 +23,7 @@ const char *frame_module(const struct profile *p, uint32_t mapping);
 const char *frame_basename(const char *path);
 /* In the kernel or one of its modules. */
 bool frame_is_kernel(const char *module);
-/* "", module+0xaddress or [module]. */
+/* "", module+0xaddress or [module]; not what profd itself says in the place of a stack. */
 bool frame_is_unnamed(const char *name);
 
 /* A copy with what is not printable, and `forbidden`, replaced; NULL without memory. */

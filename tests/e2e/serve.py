@@ -47,6 +47,31 @@ func main() {
 """
 
 
+STARTER = """#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+static void *started(void *p)
+{
+	(void)p;
+	for (;;)
+		pause();
+}
+__attribute__((noinline)) void start_one(void)
+{
+	pthread_t t;
+	if (pthread_create(&t, NULL, started, NULL))
+		perror("pthread_create");
+	__asm__ volatile("");
+}
+int main(void)
+{
+	while (getchar() == '\\n')
+		start_one();
+	return 0;
+}
+"""
+
+
 class Server:
     def __init__(self, bench, daemon, *args, uid=None):
         words = [bench.profctl_path, "serve", *(args or ("--listen", "localhost:0"))]
@@ -233,6 +258,103 @@ def test_symbol(bench):
     server.end()
 
 
+def waiter(bench):
+    """Waits for a mutex that its partner gives back, and for a time; each for milliseconds."""
+    return bench.start(bench.workload("waits"), "600", bench.path("waits.log"), bench.path("scratch"), "path_mutex",
+                       "path_nanosleep", stdout=subprocess.DEVNULL)
+
+
+def states_of(samples):
+    return {s[2].get("state") for s in samples}
+
+
+def test_types_of_waiting(bench):
+    """Each with its own sample types, of the next seconds; ?state= chooses; the graph ends in states."""
+    child = waiter(bench)
+    server = Server(bench, bench.daemon())
+    url = f"/proc/{child.pid}/debug/pprof/"
+    contentions, events = [("contentions", "count"), ("delay", "nanoseconds")], [("events", "count")]
+    for kind, types, wanted in (("block", contentions, "path_mutex"), ("mutex", contentions, "release_mutex"),
+                                ("runq", events + [("delay", "nanoseconds")], "path_mutex"),
+                                ("offcpu", events + [("offcpu", "nanoseconds")], "path_nanosleep"),
+                                ("wall", [("samples", "count"), ("wall", "nanoseconds")], "path_nanosleep")):
+        samples = samples_of(bench, server, f"{url}{kind}?seconds=1", lambda s, wanted=wanted: wanted in lib.names_of(s))
+        check_equal(bench.profile(bench.path("samples.pb.gz")).types, types, kind)
+        if kind == "block":
+            check("path_nanosleep" not in lib.names_of(samples), "block has sleeping in it")
+            check_equal(states_of(samples) & {"sleep", "poll", "pool-idle"}, set(), "states of block")
+    status, headers, _ = server.get(f"{url}block?seconds=1")
+    check_equal((status, headers["Content-Type"], headers["Content-Disposition"]),
+                (200, "application/octet-stream", 'attachment; filename="block-delta"'), "a difference")
+    samples = samples_of(bench, server, f"{url}block?seconds=1&state=sleep",
+                         lambda samples: "path_nanosleep" in lib.names_of(samples))
+    check_equal(states_of(samples), {"sleep"}, "?state=sleep")
+    check_equal(server.get(f"{url}block?seconds=1&state=slep")[0], 400, "?state=slep")
+    status, headers, body = server.get(f"{url}block?debug=1")
+    check_equal((status, headers["Content-Type"]), (200, "text/plain; charset=utf-8"), "?debug=1")
+    check(body.startswith(b"sample types: contentions/count, delay/nanoseconds\n"), body[:200])
+    for kind, words in (("wall", (b"path_mutex", b'"sleep"', b'"mutex"')), ("mutex", (b"release_mutex",))):
+        lib.wait_until(lambda kind=kind, words=words: all(
+            word in server.get(f"/flame/graph?type={kind}&seconds=1&pid={child.pid}")[2] for word in words),
+            90, f"the flame graph of {kind}")
+    check_equal(server.get("/flame/graph?type=nix")[0], 404, "the flame graph of what there is not")
+    server.end()
+
+
+def test_what_is_held_is_served_at_once(bench):
+    child, other = waiter(bench), bench.start("sleep", "600")
+    daemon = bench.daemon()
+    bench.ok(daemon, "attach", "--type", "block,mutex", child.pid)
+    server = Server(bench, daemon)
+    samples = samples_of(bench, server, f"/proc/{child.pid}/debug/pprof/block",
+                         lambda samples: "path_mutex" in lib.names_of(samples))
+    # without a span there is always more of it
+    more = samples_of(bench, server, f"/proc/{child.pid}/debug/pprof/block",
+                      lambda more: lib.count(more) > lib.count(samples))
+    check("path_mutex" in lib.names_of(more), "what was held is gone")
+    _, headers, _ = server.get(f"/proc/{child.pid}/debug/pprof/mutex")
+    check_equal(headers["Content-Disposition"], 'attachment; filename="mutex"', "what is held")
+    # what never waited for a lock has a profile as well, and says so
+    status, _, body = server.get(f"/proc/{other.pid}/debug/pprof/mutex?seconds=1")
+    check_equal(status, 200, f"a process without locks: {body[:200]}")
+    with open(bench.path("empty.pb.gz"), "wb") as f:
+        f.write(body)
+    empty = bench.profile(bench.path("empty.pb.gz"))
+    check_equal((empty.types, empty.samples), ([("contentions", "count"), ("delay", "nanoseconds")], []), "no locks")
+    server.end()
+
+
+def test_threadcreate(bench):
+    """All threads that live, or with ?seconds= those that were started meanwhile."""
+    starter = bench.start_with_input(lib.compile_c(bench, "starter", STARTER, "-O1", "-g", "-pthread"))
+    server = Server(bench, bench.daemon())
+    url = f"/proc/{starter.pid}/debug/pprof/threadcreate"
+
+    def start_one():
+        starter.stdin.write("\n")
+        starter.stdin.flush()
+        return len(os.listdir(f"/proc/{starter.pid}/task"))
+    for _ in range(4):
+        start_one()
+    lib.wait_until(lambda: len(os.listdir(f"/proc/{starter.pid}/task")) == 5, 30, "five threads")
+    samples = samples_of(bench, server, url, lambda samples: lib.count(samples) == 5)
+    check_equal(lib.names_of(samples), {"[before attach]"}, "threads from before")
+    ended = threading.Event()
+
+    def start_more():
+        while not ended.wait(0.2):
+            start_one()
+    thread = threading.Thread(target=start_more)
+    thread.start()
+    try:
+        samples_of(bench, server, url + "?seconds=2",
+                   lambda samples: any(lib.count([s]) > 0 and "start_one" in s[1] for s in samples))
+    finally:
+        ended.set()
+        thread.join()
+    server.end()
+
+
 def in_groups(test):
     """Gives the bench group(NAME, *CHILDREN), which puts them into a cgroup of its own; all are removed at the end."""
     def run(bench):
@@ -339,6 +461,12 @@ def test_go_tool_pprof(bench):
     url = f"{server.url}/proc/{child.pid}/debug/pprof/profile?seconds=2"
     for words in ((url,), ("-seconds", "1", url.split("?")[0]), (bench.workload("short_lived"), url)):
         lib.wait_until(lambda words=words: "short_work" in go_pprof(bench, "-top", *words), 90, f"go tool pprof {words}")
+    waits = waiter(bench)
+    block = f"{server.url}/proc/{waits.pid}/debug/pprof/block"
+    for words in (("-contentions",), ("-total_delay",), ("-mean_delay",), ("-seconds", "1"), ()):
+        lib.wait_until(lambda words=words: "path_mutex" in go_pprof(
+            bench, "-top", "-cum", *words, block if "-seconds" in words else block + "?seconds=1"), 90,
+            f"go tool pprof {words} of block")
     first, second = bench.path("1.pb.gz"), bench.path("2.pb.gz")
     for path in (first, second):
         go_pprof(bench, "-proto", "-output", path, url)
