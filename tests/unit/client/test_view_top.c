@@ -154,8 +154,8 @@ static void nothing_is_said_where_everything_has_its_name(void **state)
 
 	(void)state;
 	/* What profd says in the place of a stack is no frame that something would name. */
-	sample(p, (uint32_t[]){ location(p, "[unsampled]", 0) }, 1, 9, 9);
-	sample(p, (uint32_t[]){ location(p, "[before attach]", 0) }, 1, 9, 9);
+	sample(p, (uint32_t[]){ location(p, "[unsampled]", 0) }, 1, 9, 90000000);
+	sample(p, (uint32_t[]){ location(p, "[before attach]", 0) }, 1, 9, 90000000);
 	_cleanup_free_ char *top = show(view_top, p, NULL);
 	assert_non_null(strstr(top, "[unsampled]"));
 	assert_null(strstr(top, "without a name"));
