@@ -156,7 +156,9 @@ static void describe(const struct top *t, struct draw *ret)
 		.typed = t->typing ? t->typed : NULL,
 		.focus = step ? step->text : "",
 		.callers = step && step->function,
-		.note = t->portion.span_ns && !t->portion.profile ? "nothing was sampled" : "",
+		.note = !t->portion.span_ns || t->portion.profile      ? ""
+			: type_has_states(t->o->common.types.names[0]) ? "nothing waited"
+								       : "nothing was sampled",
 		.cum = t->cum,
 		.paused = t->paused,
 		.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),

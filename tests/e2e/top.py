@@ -3,6 +3,7 @@
 """profctl top on terminals as they are: tmux, resized, dumb, piped, suspended and killed."""
 import codecs
 import fcntl
+import json
 import os
 import pty
 import re
@@ -116,6 +117,67 @@ def test_keys_in_tmux(bench):
         lib.wait_until(lambda: not attached(bench, daemon, child), 40, "detaching")
     finally:
         t.end()
+
+
+def waiter(bench):
+    """Waits for a mutex that its partner gives back, and for a time; each for milliseconds."""
+    return bench.start(bench.workload("waits"), "600", bench.path("waits.log"), bench.path("scratch"), "path_mutex",
+                       "path_nanosleep", stdout=subprocess.DEVNULL)
+
+
+def threads_of(out):
+    """How many at once, as the first line says."""
+    return float(re.search(r"\(([\d.]+) threads\)", out).group(1))
+
+
+def test_what_waits(bench):
+    """Types of waiting, by function and state; elapsed time of all threads is that of the threads there are."""
+    child = waiter(bench)
+    daemon = bench.daemon()
+    out = table(bench, daemon, "release_mutex", "--pid", child.pid, "--type", "mutex", "--cum")
+    out = table(bench, daemon, "path_mutex", "--pid", child.pid, "--type", "block", "--cum")
+    check("path_nanosleep" not in out, f"sleeping: {out}")
+    out = table(bench, daemon, "sleep", "--pid", child.pid, "--type", "block", "--state", "sleep", "--by", "state")
+    check_equal(rows(out), ["sleep"], out)
+    n = len(os.listdir(f"/proc/{child.pid}/task"))
+
+    def whole():
+        out = bench.ok(daemon, "top", "-d", "2s", "--type", "wall", "--by", "state", child.pid).out
+        print(f"    {out.splitlines()[0]}, {n} threads")
+        return {"sleep", "mutex"} <= set(rows(out)) and abs(threads_of(out) / n - 1) < 0.05
+    lib.wait_until(whole, 90, "wall time of all threads")
+    out = table(bench, daemon, "[before attach]", child.pid, "--type", "threadcreate")
+    check(f" {n} in " in out.splitlines()[0], out)
+    bench.profctl(daemon, "top", "--type", "blok").one_line(2, "did you mean 'block'")
+    bench.profctl(daemon, "top", "--state", "all").one_line(2, "--state is about waiting")
+
+
+def test_states_in_tmux(bench):
+    child = waiter(bench)
+    t = Tmux(bench, bench.daemon(), "-d", "1s", "--type", "wall", "--cum", "--pid", child.pid)
+    try:
+        t.wait(r"% .*path_mutex$", "the function that waits")
+        t.keys("w")
+        t.wait("by state", "states")
+        t.go_into(r"^ *\S+ +[\d.]+% +\S+ +[\d.]+% .*sleep$")
+        t.wait("by function: (sleep|mutex)", "going into a state")
+        t.keys("BSpace")
+        t.wait("by state, ", "going back")
+        t.keys("q")
+        t.wait(r"^over 0$", "the end")
+    finally:
+        t.end()
+
+
+def test_another_type_of_the_same_is_left_alone(bench):
+    """Who has attached the target for one type looks at another."""
+    child = waiter(bench)
+    daemon = bench.daemon()
+    bench.ok(daemon, "attach", "--pid", child.pid)
+    before = bench.ok(daemon, "ps", "--json").out
+    table(bench, daemon, "path_mutex", "--pid", child.pid, "--type", "block", "--cum")
+    types = [a["types"] for a in json.loads(bench.ok(daemon, "ps", "--json").out)["attachments"]]
+    check_equal(types, [a["types"] for a in json.loads(before)["attachments"]], "types that are attached")
 
 
 def test_resized(bench):
