@@ -70,14 +70,13 @@ int policy_check(struct profd *p, const struct attachment *a, uint32_t types,
 
 /* ---- what is said ---- */
 
-static void write_cost(
-	FILE *out, struct profd *p, uint32_t types, uint64_t from_ns, uint64_t until_ns)
+void policy_write(FILE *out, struct profd *p, uint32_t types, uint64_t from_ns, uint64_t until_ns)
 {
 	uint32_t probes = profile_type_probes(types);
 	struct account cpu;
 	struct account_threads threads;
 
-	if (until_ns <= from_ns)
+	if (p->config.concurrent == CONCURRENT_ALLOW || !types_skew(types) || until_ns <= from_ns)
 		return;
 	account_span(p, from_ns, until_ns, &cpu);
 	account_threads_span(p, from_ns, until_ns, &threads);
@@ -86,31 +85,26 @@ static void write_cost(
 		const char *name;
 		uint64_t ns;
 	} parts[] = {
-		{ PROBE_CPU, "samples", cpu.cpu.own_ns },
+		{ PROBE_CPU, "CPU samples", cpu.cpu.own_ns },
 		{ PROBE_WAITS, "waits", threads.sets[SET_WAITS - ABI_EVENT_SETS].own_ns },
 		{ PROBE_UNLOCKS, "unlocks", threads.sets[SET_UNLOCKS - ABI_EVENT_SETS].own_ns },
 	};
-	const char *before = "; profd's programs take, of each second of the machine, ";
+	const char *before = "of the same processes at once, each skewed by what the others cost: ";
+	bool is_measured = false;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (!(probes & parts[i].probe) || !parts[i].ns)
+		if (!(probes & parts[i].probe))
 			continue;
-		fprintf(out, "%s%.3f ms for %s", before,
-			(double)parts[i].ns / (double)(until_ns - from_ns) * 1e3, parts[i].name);
+		fprintf(out, "%s%s", before, parts[i].name);
+		if (parts[i].ns)
+			fprintf(out, " %.3f ms",
+				(double)parts[i].ns / (double)(until_ns - from_ns) * 1e3);
+		is_measured |= parts[i].ns != 0;
 		before = ", ";
 	}
-}
-
-void policy_write(FILE *out, struct profd *p, uint32_t types, uint64_t from_ns, uint64_t until_ns)
-{
-	char names[TYPES_TEXT];
-
-	if (p->config.concurrent == CONCURRENT_ALLOW || !types_skew(types))
-		return;
-	fprintf(out, "%s of the same processes at the same time: each is skewed by the others",
-		types_format(types, names, sizeof(names)));
-	write_cost(out, p, types, from_ns, until_ns);
-	if (profile_type_probes(types) & PROBE_CPU)
-		fputs("; wall is cpu and waiting in one", out);
+	if (is_measured)
+		fputs(" of CPU in each second, for the whole machine", out);
+	if ((probes & PROBE_CPU) && (probes & PROBE_WAITS) && !(probes & PROBE_WALL))
+		fputs("; wall is CPU time and waits in one", out);
 	fputc('\n', out);
 }
 
