@@ -137,14 +137,15 @@ static uint32_t thread_probes(uint32_t types)
 	return profile_type_probes(types) & ~(uint32_t)PROBE_CPU;
 }
 
-/* What is collected of threads is that of these types, and no more. */
-static int set_threads(
+/* What was collected of threads and is not wanted any more is not collected any more. */
+static int drop_threads(
 	struct profd *p, const struct attachment *a, uint32_t types, struct error *error)
 {
 	uint32_t probes = thread_probes(types);
 
-	if (a->on && thread_probes(a->types) & ~probes)
-		kernel_threads_detach(p->kernel, bits_of(a));
+	if (!a->on || !(thread_probes(a->types) & ~probes))
+		return 0;
+	kernel_threads_detach(p->kernel, bits_of(a));
 	return probes ? kernel_threads_attach(p->kernel, probes, bits_of(a), error) : 0;
 }
 
@@ -156,8 +157,10 @@ static void follow_fail_started(struct follow *f)
 	struct attachment *a = follow_attachment(f);
 
 	if (a && a->on && !f->profd->ending) {
+		uint32_t probes = thread_probes(a->types);
 		kernel_threads_detach(f->profd->kernel, bits_of(a));
-		(void)set_threads(f->profd, a, a->types, NULL);
+		if (probes)
+			(void)kernel_threads_attach(f->profd->kernel, probes, bits_of(a), NULL);
 		set_threshold(f->profd, THRESHOLD_NONE);
 	}
 	follow_fail(f);
@@ -197,7 +200,7 @@ static void follow_on(struct follow *f)
 	}
 	old_set = a->event_set;
 	pipeline_split(p);
-	if (set_threads(p, a, f->request.types, &f->error) < 0 ||
+	if (drop_threads(p, a, f->request.types, &f->error) < 0 ||
 		(samples && start_set(f, a) < 0)) {
 		follow_fail_started(f);
 		return;
@@ -332,7 +335,8 @@ void follow_detach(struct profd *p, struct attachment *a)
 	pipeline_split(p);
 	if (a->freq_hz)
 		let_go(p, a->event_set, a->bits);
-	kernel_threads_detach(p->kernel, a->bits);
+	if (!a->on || thread_probes(a->types))
+		kernel_threads_detach(p->kernel, a->bits);
 	early_forget(p->early, a->bits);
 	kernel_target_forget(p->kernel, a->bits);
 	for (unsigned bit = 0; bit < ABI_ATTACHMENTS; bit++)

@@ -177,6 +177,7 @@ void pipeline_maintain(struct profd *p)
 	account_keep(p);
 	follow_expire(p);
 	exes_refresh(p);
+	kernel_threads_look(p->kernel);
 	unwind_maintain(p->unwind);
 	modules_maintain(p);
 }
