@@ -220,25 +220,44 @@ int attach_wait(struct remote *r, const struct attach_options *o, struct error *
 	return 0;
 }
 
+static int write_type(struct remote *r, const struct attach_options *o, const char *type,
+	const struct output *output, uint64_t attachment, uint64_t since_wall_ns,
+	struct error *error)
+{
+	Profd__V1__DumpRequest dump = PROFD__V1__DUMP_REQUEST__INIT;
+	CLEANUP(fetched_deinit) struct fetched f = FETCHED_INIT;
+	int n;
+
+	dump.type = (char *)type;
+	attach_states(o, type, &dump);
+	dump.attachment = attachment;
+	dump.since_wall_ns = since_wall_ns;
+	n = fetch_profile(r, &dump, NULL, &f, error);
+	if (n == 0)
+		n = output_write(output, f.data, f.n, error);
+	if (n == 0)
+		fetched_describe(&f, output->to_stdout ? NULL : output->path);
+	return n;
+}
+
 int attach_write(struct remote *r, const struct attach_options *o, const struct output *outputs,
 	uint64_t attachment, uint64_t since_wall_ns, struct error *error)
 {
-	for (size_t i = 0; i < o->types.n; i++) {
-		Profd__V1__DumpRequest dump = PROFD__V1__DUMP_REQUEST__INIT;
-		CLEANUP(fetched_deinit) struct fetched f = FETCHED_INIT;
-		int n;
+	size_t written = 0;
 
-		dump.type = (char *)o->types.names[i];
-		attach_states(o, dump.type, &dump);
-		dump.attachment = attachment;
-		dump.since_wall_ns = since_wall_ns;
-		n = fetch_profile(r, &dump, NULL, &f, error);
-		if (n < 0)
+	for (size_t i = 0; i < o->types.n; i++) {
+		struct error why = ERROR_INIT;
+		int n = write_type(
+			r, o, o->types.names[i], &outputs[i], attachment, since_wall_ns, &why);
+
+		written += n == 0;
+		/* Of several, one may be empty: that nobody waited is no failure. */
+		if (n < 0 && (why.code != EXIT_CODE_EMPTY || (i + 1 == o->types.n && !written))) {
+			*error = why;
 			return n;
-		n = output_write(&outputs[i], f.data, f.n, error);
+		}
 		if (n < 0)
-			return n;
-		fetched_describe(&f, outputs[i].to_stdout ? NULL : outputs[i].path);
+			fprintf(stderr, "note: %s\n", why.text);
 	}
 	return 0;
 }

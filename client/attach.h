@@ -63,7 +63,8 @@ int attach_send(struct remote *r, const struct attach_options *o, const struct t
 /* Waits for the end: duration_ns over, all pids of the target (where only pids are named) gone, or
  * a signal. -ECONNRESET when the daemon went away. */
 int attach_wait(struct remote *r, const struct attach_options *o, struct error *error);
-/* Dumps each type of an attachment into its output (one a type) and says so on standard error. */
+/* Dumps each type of an attachment into its output (one a type) and says so on standard error.
+ * EXIT_CODE_EMPTY only where all of them are empty. */
 int attach_write(struct remote *r, const struct attach_options *o, const struct output *outputs,
 	uint64_t attachment, uint64_t since_wall_ns, struct error *error);
 /* An attachment that is gone already is no failure. */

@@ -21,6 +21,7 @@ struct recording {
 	struct command command;
 	struct output outputs[PROFILE_TYPES_N];
 	uint64_t attachment; /* 0: not attached */
+	bool updated;	     /* it was there before */
 	bool written;
 };
 
@@ -120,6 +121,7 @@ static int attach(struct recording *r, const struct target_args *target, struct 
 	if (n < 0)
 		return n;
 	r->attachment = reply->attach->attachment->id;
+	r->updated = reply->attach->updated;
 	for (size_t i = 0; i < reply->attach->n_notes; i++)
 		fprintf(stderr, "note: %s\n",
 			io_printable(reply->attach->notes[i], note, sizeof(note)));
@@ -233,7 +235,9 @@ static int record_target(struct recording *r, struct error *error)
 		attach_wait(r->remote, &r->options, error) < 0)
 		return error->code;
 	code = write_profile(r, since_wall_ns);
-	attach_remove(r->remote, r->attachment);
+	/* One that was there before is somebody's who still wants it. */
+	if (!r->updated)
+		attach_remove(r->remote, r->attachment);
 	return code;
 }
 

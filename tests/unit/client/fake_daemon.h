@@ -32,6 +32,7 @@ struct fake {
 	uint32_t fail_code; /* error to every request but hello; 0: none */
 	char fail_text[128];
 	uint32_t fail_dump_code; /* error to dumps only */
+	char empty_type[32];	 /* error to dumps of this type only: there is nothing */
 	bool hang_dump;		 /* answer a dump only after a cancel */
 	bool hang_up_on_dump;	 /* close instead of answering */
 	bool unsealed;
@@ -305,7 +306,9 @@ static inline bool fake_request(struct fake *f, const Profd__V1__Request *q, str
 		fake_see_dump(f, q->dump, n_fds);
 		if (f->hang_up_on_dump)
 			return false;
-		if (f->fail_dump_code)
+		if (*f->empty_type && !strcmp(f->empty_type, q->dump->type))
+			fake_fail(out, sock, q->id, EXIT_CODE_EMPTY, (char *)"nothing waited");
+		else if (f->fail_dump_code)
 			fake_fail(out, sock, q->id, f->fail_dump_code, f->fail_text);
 		else if (f->hang_dump)
 			*waiting = q->id;

@@ -66,6 +66,39 @@ static void several_types_are_attached_at_once_and_written_each(void **state)
 	run_free(&r);
 }
 
+static void an_empty_one_of_several_is_no_failure(void **state)
+{
+	struct fake *f = *state;
+	struct run r;
+
+	strcpy(f->empty_type, "mutex");
+	assert_int_equal(RUN(&r, "attach", "-a", "--type", "mutex,block", "-d", "10ms"), 0);
+	assert_non_null(strstr(r.err, "note: nothing waited\n"));
+	assert_true(there("block.all.pb.gz"));
+	assert_false(there("mutex.all.pb.gz"));
+	run_free(&r);
+	assert_int_equal(RUN(&r, "attach", "-a", "--type", "block,mutex", "-d", "10ms"), 0);
+	run_free(&r);
+	assert_int_equal(RUN(&r, "attach", "-a", "--type", "mutex", "-d", "10ms"), EXIT_CODE_EMPTY);
+	assert_non_null(strstr(r.err, "profctl: nothing waited\n"));
+	run_free(&r);
+}
+
+static void record_leaves_an_attachment_that_was_there(void **state)
+{
+	struct fake *f = *state;
+	struct run r;
+
+	f->updated = true;
+	assert_int_equal(RUN(&r, "record", "-a", "-d", "10ms"), 0);
+	assert_int_equal(f->n_detach, 0);
+	run_free(&r);
+	f->updated = false;
+	assert_int_equal(RUN(&r, "record", "-a", "-d", "10ms"), 0);
+	assert_int_equal(f->n_detach, 1);
+	run_free(&r);
+}
+
 static void attach_says_how_to_dump_each_type(void **state)
 {
 	struct fake *f = *state;
@@ -210,6 +243,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(every_type_of_the_table_can_be_asked_for),
 		TEST(several_types_are_attached_at_once_and_written_each),
+		TEST(an_empty_one_of_several_is_no_failure),
+		TEST(record_leaves_an_attachment_that_was_there),
 		TEST(attach_says_how_to_dump_each_type),
 		TEST(a_threshold_of_nothing_is_not_the_default),
 		TEST(states_are_sent_for_what_has_states),
