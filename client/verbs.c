@@ -144,7 +144,7 @@ static const struct verb_option drawing_options[] = {
 static const struct verb_option flame_options[] = {
 	{ "inverted", 0, NULL, "Start at the leaves: who calls what takes most.", OPTION_INVERTED },
 	{ "color-by", 0, "kind|module",
-		"Colour by kind (user, kernel, Go, JIT, inlined; default) or by module.",
+		"Colour by kind (user, kernel, Go, JIT, inlined, label; default) or by module.",
 		OPTION_COLOR_BY },
 	{ "sample-index", 0, "NAME", "Which of the profile's values: its name or number.",
 		OPTION_SAMPLE_INDEX },

@@ -106,12 +106,20 @@ static bool is_go(const char *name, const char *file)
 	       !strncmp(name, "main.", 5) || strstr(name, ".(*");
 }
 
+/* What tag_frames() made: its file is a key, which is no name of a file. */
+static bool is_label(const char *file, const char *module)
+{
+	return !*module && *file && !strpbrk(file, "/.<\\");
+}
+
 static enum flame_kind kind_of(const char *name, const char *file, const char *module, bool inlined)
 {
 	if (frame_is_kernel(module))
 		return FLAME_KERNEL;
 	if (frame_is_unnamed(name))
 		return FLAME_UNNAMED;
+	if (is_label(file, module))
+		return FLAME_LABEL;
 	if (inlined)
 		return FLAME_INLINED;
 	if (is_go(name, file))

@@ -24,6 +24,7 @@ enum flame_kind {
 	FLAME_JIT,
 	FLAME_INLINED,
 	FLAME_UNNAMED,
+	FLAME_LABEL, /* the value of a label, of --tagroot or --tagleaf */
 	FLAME_KINDS,
 };
 

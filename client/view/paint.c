@@ -19,6 +19,7 @@ const char *const paint_kind_names[FLAME_KINDS] = {
 	[FLAME_JIT] = "JIT",
 	[FLAME_INLINED] = "inlined",
 	[FLAME_UNNAMED] = "no name",
+	[FLAME_LABEL] = "label",
 };
 
 /* Far enough apart also for those who see red and green alike: lightness differs with hue. */
@@ -30,6 +31,7 @@ static const struct hsl kinds[FLAME_KINDS] = {
 	[FLAME_JIT] = { 132, 44, 72, 27 },
 	[FLAME_INLINED] = { 44, 90, 72, 24 },
 	[FLAME_UNNAMED] = { 30, 6, 78, 36 },
+	[FLAME_LABEL] = { 168, 32, 64, 33 },
 };
 
 static double channel(const struct hsl *c, double lightness, double n)

@@ -140,6 +140,33 @@ static void kinds_are_told_apart(void **state)
 	(void)profile_free(p);
 }
 
+static void frames_of_labels_have_a_kind_of_their_own(void **state)
+{
+	static const struct {
+		const char *name, *file;
+		enum flame_kind kind;
+	} cases[] = { { "mutex", "state", FLAME_LABEL }, { "work", "a.c", FLAME_USER },
+		{ "open", "/src/open", FLAME_USER }, { "eval", "<string>", FLAME_USER } };
+	struct profile *p = new_profile(NULL, NULL, "wall", "nanoseconds");
+	struct flame_tree t;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		uint32_t l = location(p, cases[i].name, i);
+		struct profile_line *line =
+			ARRAY_AT(&p->lines, struct profile_line, p->lines.n - 1);
+
+		ARRAY_AT(&p->functions, struct profile_function, line->function)->file =
+			string(p, cases[i].file);
+		sample(p, &l, 1, 1, 0);
+	}
+	tree_of(&t, p, false);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(flame_frame(&t, FIND(&t, cases[i].name))->kind, cases[i].kind);
+	flame_tree_deinit(&t);
+	(void)profile_free(p);
+}
+
 static void inlined_frames_are_boxes_of_their_own(void **state)
 {
 	struct profile *p = new_profile(NULL, NULL, "cpu", "nanoseconds");
@@ -408,6 +435,7 @@ int main(void)
 		cmocka_unit_test(profiles_are_added_up),
 		cmocka_unit_test(values_of_other_units_are_not_added_up),
 		cmocka_unit_test(kinds_are_told_apart),
+		cmocka_unit_test(frames_of_labels_have_a_kind_of_their_own),
 		cmocka_unit_test(inlined_frames_are_boxes_of_their_own),
 		cmocka_unit_test(nothing_is_merged_where_nothing_shall_be),
 		cmocka_unit_test(what_is_merged_is_counted_exactly),
