@@ -80,7 +80,7 @@ static int hang(void)
 
 FRAME void path_many(uint32_t *seed)
 {
-	uint64_t ns = 50 * wait_length(seed), begin = wall_ns();
+	uint64_t ns = 500 * wait_length(seed), begin = wall_ns();
 
 	sleep_ns(ns);
 	waited_ns += wall_ns() - begin;
@@ -162,7 +162,7 @@ static struct life {
 	void (*live)(void);
 	pthread_t handle;
 	uint32_t tid;
-	uint64_t begin_ns, end_ns, cpu_ns;
+	uint64_t born_ns, begin_ns, end_ns, gone_ns, cpu_ns;
 } lives[];
 
 FRAME void life_sleep(void)
@@ -196,22 +196,30 @@ static FRAME void *life_main(void *userdata)
 	return NULL;
 }
 
-static struct life lives[] = { { .name = "life_sleep", .live = life_sleep },
-	{ .name = "life_burn", .live = life_burn }, { .name = "life_mixed", .live = life_mixed } };
+/* Those that end first are in front. */
+static struct life lives[] = { { .name = "life_burn", .live = life_burn },
+	{ .name = "life_mixed", .live = life_mixed },
+	{ .name = "life_sleep", .live = life_sleep } };
 #define LIVES (sizeof(lives) / sizeof(lives[0]))
 
 static int live(void)
 {
-	for (size_t i = 0; i < LIVES; i++)
+	for (size_t i = 0; i < LIVES; i++) {
+		lives[i].born_ns = wall_ns();
 		lives[i].handle = thread_of(life_main, &lives[i]);
+	}
 	sleep_ns(50000000);
 	say_ready();
-	for (size_t i = 0; i < LIVES; i++)
+	for (size_t i = 0; i < LIVES; i++) {
 		(void)pthread_join(lives[i].handle, NULL);
+		lives[i].gone_ns = wall_ns();
+	}
 	for (size_t i = 0; i < LIVES; i++)
-		(void)printf("{\"life\":\"%s\",\"tid\":%u,\"wall_ns\":%llu,\"cpu_ns\":%llu}\n",
+		(void)printf("{\"life\":\"%s\",\"tid\":%u,\"wall_ns\":%llu,\"most_ns\":%llu,"
+			     "\"cpu_ns\":%llu}\n",
 			lives[i].name, lives[i].tid,
 			(unsigned long long)(lives[i].end_ns - lives[i].begin_ns),
+			(unsigned long long)(lives[i].gone_ns - lives[i].born_ns),
 			(unsigned long long)lives[i].cpu_ns);
 	return 0;
 }

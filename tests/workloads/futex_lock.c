@@ -67,6 +67,7 @@ static FRAME void *locker_main(void *userdata)
 		wait_keep(&l->times);
 		sleep_ns(500000);
 	}
+	switches_of(&l->times.whole);
 	return NULL;
 }
 

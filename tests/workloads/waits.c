@@ -474,6 +474,7 @@ static FRAME void *waiter_main(void *userdata)
 			w->path->after(w->path);
 		wait_keep(&w->times);
 	}
+	switches_of(&w->times.whole);
 	return NULL;
 }
 

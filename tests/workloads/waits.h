@@ -28,6 +28,7 @@ struct wait_times {
 	size_t n, max;
 	uint32_t path, tid;
 	struct wait_log now;
+	struct wait_log whole; /* switches of all of the thread so far */
 };
 
 static inline void switches_of(struct wait_log *log)
@@ -80,9 +81,10 @@ static inline void wait_report(const struct wait_times *t, const char *name, FIL
 	if (file && fwrite(t->log, sizeof(*t->log), t->n, file) != t->n)
 		abort();
 	(void)printf("{\"wait\":\"%s\",\"path\":%u,\"tid\":%u,\"n\":%zu,\"wall_ns\":%llu,"
-		     "\"cpu_ns\":%llu,\"voluntary\":%u,\"involuntary\":%u}\n",
+		     "\"cpu_ns\":%llu,\"voluntary\":%u,\"involuntary\":%u,\"switches\":%u}\n",
 		name, t->path, t->tid, t->n, (unsigned long long)sum.end_ns,
-		(unsigned long long)sum.cpu_ns, sum.voluntary, sum.involuntary);
+		(unsigned long long)sum.cpu_ns, sum.voluntary, sum.involuntary,
+		t->whole.voluntary + t->whole.involuntary);
 }
 
 static inline void sleep_ns(uint64_t ns)

@@ -164,9 +164,12 @@ int main(int argc, char **argv)
 		}
 	});
 	waiters.emplace_back([&] {
-		while (goes_on())
-			path_future(
-				std::async(std::launch::async, [] { return pause_a_while(), 1; }));
+		while (goes_on()) {
+			std::promise<int> promise;
+			std::thread other([&promise] { pause_a_while(), promise.set_value(1); });
+			path_future(promise.get_future());
+			other.join();
+		}
 	});
 	waiters.emplace_back([&] {
 		while (goes_on()) {
