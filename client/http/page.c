@@ -403,8 +403,10 @@ void page_flame(FILE *out, const struct route *r, const char *query)
 		    "<nav>",
 		out);
 	put_flames(out, profile_type_names(), PROFILE_TYPES_N, of, r->name);
-	(void)fprintf(out, "</nav> <a download=\"%s.pb.gz\" href=\"/debug/pprof/%s",
-		cpu ? "profile" : r->name, cpu ? "profile" : r->name);
+	(void)fputs("</nav> <a download=\"", out);
+	put(out, cpu ? "profile" : r->name);
+	(void)fputs(".pb.gz\" href=\"/debug/pprof/", out);
+	put(out, cpu ? "profile" : r->name);
 	(void)fputs(cpu ? "" : "?seconds=30", out);
 	(void)fputs(!*of ? "" : cpu ? "?" : "&amp;", out);
 	put(out, of);
