@@ -189,6 +189,7 @@ static FRAME void *life_main(void *userdata)
 
 	l->begin_ns = wall_ns();
 	l->tid = (uint32_t)syscall(SYS_gettid);
+	n_ready++;
 	while (wall_ns() < end_ns)
 		l->live();
 	l->cpu_ns = thread_ns();
@@ -208,7 +209,10 @@ static int live(void)
 		lives[i].born_ns = wall_ns();
 		lives[i].handle = thread_of(life_main, &lives[i]);
 	}
-	sleep_ns(50000000);
+	while (n_ready < LIVES)
+		sleep_ns(1000000);
+	for (size_t i = 0; i < LIVES; i++)
+		(void)printf("{\"lives\":\"%s\",\"tid\":%u}\n", lives[i].name, lives[i].tid);
 	say_ready();
 	for (size_t i = 0; i < LIVES; i++) {
 		(void)pthread_join(lives[i].handle, NULL);
