@@ -84,7 +84,8 @@ static int add(struct selection *s, const struct selected *part)
 		*at = NO_MATCH;
 	if (*at == NO_MATCH)
 		return 0;
-	s->samples += part->count;
+	if (key->probe_set != SERIES_UNSAMPLED)
+		s->samples += part->count;
 	if (*at != 0) {
 		struct selected *row = ARRAY_AT(&s->rows, struct selected, *at - 1);
 		if (!s->slots || row->slot_ns == part->slot_ns) {

@@ -125,8 +125,7 @@ int thread_table_made(struct thread_table *t, uint32_t tid, uint32_t series, uin
 	}
 	if (old)
 		row_remove(t, old);
-	return row_add(t,
-		&(struct thread_row){ .tid = tid, .series = series, .time_ns = time_ns });
+	return row_add(t, &(struct thread_row){ .tid = tid, .series = series, .time_ns = time_ns });
 }
 
 void thread_table_ended(struct thread_table *t, uint32_t tid, uint64_t time_ns)

@@ -256,7 +256,8 @@ static void every_index_is_checked(void **state)
 			&mapping->build_id, &line->name, &line->system_name, &line->file,
 			&location->first_line, &location->n_lines,
 			(void *)i.sections[SNAPSHOT_FRAMES].data, &sample->n_frames,
-			&sample->thread, &sample->comm, &sample->cgroup, &sample->truncated };
+			&sample->thread, &sample->comm, &sample->cgroup, &sample->truncated,
+			&sample->state, &sample->syscall, &sample->waker, &i.h.shift[1] };
 		if (lie == ARRAY_SIZE(lies))
 			break;
 		if (lies[lie])
@@ -281,6 +282,73 @@ static void every_index_is_checked(void **state)
 	image_init(&i);
 	i.h.n_types = 0;
 	assert_int_equal(build(&i), -EBADMSG);
+}
+
+/* A sample of a stack of its own labels, in fractions of 1/4. */
+static void add_quarters(struct image *i, uint32_t tid, uint64_t first, uint64_t second)
+{
+	PUT(i, SNAPSHOT_SAMPLES,
+		(struct snapshot_sample){
+			.value = { first, second }, .first_frame = 2, .n_frames = 1, .tid = tid });
+}
+
+static void fractions_are_rounded_when_equal_samples_are_summed(void **state)
+{
+	CLEANUP(image_deinit) struct image i;
+	struct profile *p;
+
+	(void)state;
+	image_init(&i);
+	i.sections[SNAPSHOT_SAMPLES].n = 0;
+	i.h.shift[0] = 2;
+	for (unsigned k = 0; k < 6; k++)
+		add_quarters(&i, 1, 1, 10); /* 1.5 together */
+	for (uint32_t tid = 2; tid < 10; tid++)
+		add_quarters(&i, tid, 1, 0); /* a quarter each, 2 of the path */
+	add_quarters(&i, 10, UINT64_MAX, 0);
+	image_finish(&i);
+	assert_int_equal(encoder_build(i.all.data, i.all.n, &p), 0);
+	assert_int_equal(profile_values(p, 0)[0], 2);
+	assert_int_equal(profile_values(p, 0)[1], 60);
+	int64_t sum = 0;
+	size_t n = profile_n_samples(p);
+	for (size_t s = 0; s + 1 < n; s++) {
+		assert_true(profile_values(p, s)[0] || profile_values(p, s)[1]);
+		sum += profile_values(p, s)[0];
+	}
+	assert_true(sum == 3 || sum == 4); /* of 3.5 */
+	assert_in_range(n, 4, 5);
+	assert_int_equal(profile_values(p, n - 1)[0], INT64_MAX / 4);
+	assert_int_equal(label(p, n - 1, "tid")->num, 10);
+	profile_free(p);
+}
+
+static void labels_of_waits_are_texts_and_numbers(void **state)
+{
+	CLEANUP(image_deinit) struct image i;
+	struct profile *p;
+
+	(void)state;
+	image_init(&i);
+	struct snapshot_sample s = { .value = { 7 },
+		.n_frames = 1,
+		.state = text(&i, "mutex"),
+		.syscall = text(&i, "futex"),
+		.waker = text(&i, "irq:7"),
+		.lock = 0x7fffdeadbee8,
+		.owner = 42 };
+	PUT(&i, SNAPSHOT_SAMPLES, s);
+	image_finish(&i);
+	assert_int_equal(encoder_build(i.all.data, i.all.n, &p), 0);
+	assert_string_equal(profile_text(p, label(p, 2, "state")->str), "mutex");
+	assert_string_equal(profile_text(p, label(p, 2, "syscall")->str), "futex");
+	assert_string_equal(profile_text(p, label(p, 2, "waker")->str), "irq:7");
+	assert_string_equal(profile_text(p, label(p, 2, "lock")->str), "0x7fffdeadbee8");
+	assert_int_equal(label(p, 2, "owner")->num, 42);
+	assert_null(label(p, 0, "state"));
+	assert_null(label(p, 0, "lock"));
+	assert_null(label(p, 0, "owner"));
+	profile_free(p);
 }
 
 static void text_without_an_end_is_refused(void **state)
@@ -347,6 +415,8 @@ int main(void)
 		cmocka_unit_test(a_snapshot_becomes_its_profile),
 		cmocka_unit_test(a_request_that_is_none_is_refused),
 		cmocka_unit_test(every_index_is_checked),
+		cmocka_unit_test(fractions_are_rounded_when_equal_samples_are_summed),
+		cmocka_unit_test(labels_of_waits_are_texts_and_numbers),
 		cmocka_unit_test(text_without_an_end_is_refused),
 		cmocka_unit_test(sections_lie_inside_of_the_image),
 		cmocka_unit_test(an_image_cut_anywhere_is_refused),
