@@ -155,8 +155,7 @@ static const struct wait_refinement {
 	{ "PyEval_SaveThread", OF(CONDVAR), WAIT_MUTEX, NULL },
 	{ "PyEval_AcquireThread", OF(CONDVAR), WAIT_MUTEX, NULL },
 	{ "PyEval_ReleaseThread", OF(CONDVAR), WAIT_MUTEX, NULL },
-	{ "PyEval_EvalFrameDefault", OF(CONDVAR), WAIT_MUTEX, "pthread_cond_timedwait*" },
-	{ "PyEval_EvalFrameDefault", OF(CONDVAR), WAIT_MUTEX, "pthread_cond_signal" },
+	{ "PyEval_EvalFrameDefault", OF(CONDVAR), WAIT_MUTEX, "pthread_cond_*" },
 	{ "PyMutex_*", OF(SEMAPHORE), WAIT_MUTEX, NULL },
 
 	/* PostgreSQL: light-weight locks sleep on a semaphore, heavy ones on a latch */
