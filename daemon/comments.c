@@ -235,7 +235,7 @@ uint32_t comments_skewed(const struct comments_of *of, const struct selection *s
 	return skewed;
 }
 
-char *comments_left_out(uint64_t left_out, const uint64_t left_out_ns[WAIT_COUNT])
+char *comments_left_out(const uint64_t left_out_ns[WAIT_COUNT])
 {
 	bool told[WAIT_COUNT] = { 0 };
 	char *text = NULL, span[64];
@@ -246,7 +246,7 @@ char *comments_left_out(uint64_t left_out, const uint64_t left_out_ns[WAIT_COUNT
 
 	const char *before = "left out: ";
 	/* The longest first. */
-	for (unsigned i = 0; left_out && i < WAIT_COUNT; i++) {
+	for (unsigned i = 0; i < WAIT_COUNT; i++) {
 		unsigned most = WAIT_COUNT;
 		for (unsigned state = 0; state < WAIT_COUNT; state++)
 			if (!told[state] && left_out_ns[state] &&
@@ -271,7 +271,7 @@ char *comments_left_out(uint64_t left_out, const uint64_t left_out_ns[WAIT_COUNT
 char *comments_profile(const struct comments_of *of, const struct selection *s,
 	const struct dump_result *left_out, uint32_t skewed, const char *hints)
 {
-	_cleanup_free_ char *left = comments_left_out(left_out->left_out, left_out->left_out_ns);
+	_cleanup_free_ char *left = comments_left_out(left_out->left_out_ns);
 	struct profd *p = of->profd;
 	struct utsname host;
 	char *text = NULL;
@@ -298,7 +298,7 @@ char *comments_profile(const struct comments_of *of, const struct selection *s,
 char *comments_notes(const struct comments_of *of, const struct dump_result *result,
 	uint32_t skewed, const char *hints)
 {
-	_cleanup_free_ char *left = comments_left_out(result->left_out, result->left_out_ns);
+	_cleanup_free_ char *left = comments_left_out(result->left_out_ns);
 	char *text = NULL;
 	size_t n = 0;
 	_cleanup_fclose_ FILE *out = open_memstream(&text, &n);

@@ -23,7 +23,7 @@ char *comments_hints(const struct comments_of *of, const struct selection *s);
 /* Types, as bits, that were collected of the same processes and skew each other; 0: none. */
 uint32_t comments_skewed(const struct comments_of *of, const struct selection *s);
 /* A line: of what there is more, by the state, and how to see it. */
-char *comments_left_out(uint64_t left_out, const uint64_t left_out_ns[WAIT_COUNT]);
+char *comments_left_out(const uint64_t left_out_ns[WAIT_COUNT]);
 /* The comments of a profile. left_out: only what was left out is looked at. */
 char *comments_profile(const struct comments_of *of, const struct selection *s,
 	const struct dump_result *left_out, uint32_t skewed, const char *hints);

@@ -85,8 +85,7 @@ static void reply_empty(struct dump_job *j, const struct dump_result *result)
 	const struct attachment *a = attachment_table_by_id(j->profd->attachments, j->attachment);
 	const struct target_spec *spec = a ? &a->target : &j->target;
 	_cleanup_free_ char *target = target_spec_format(spec);
-	_cleanup_free_ char *left_out =
-		result ? comments_left_out(result->left_out, result->left_out_ns) : NULL;
+	_cleanup_free_ char *left_out = result ? comments_left_out(result->left_out_ns) : NULL;
 	const char *of = target && *target ? " of " : "", *name = type_name(j);
 	uint32_t types = collected(j);
 

@@ -208,6 +208,7 @@ static void follow_on(struct follow *f)
 	bool had_set = a->freq_hz != 0;
 	if (had_set && !samples)
 		let_go(p, old_set, bits_of(a));
+	a->dropped = a->on ? a->types & ~f->request.types : 0;
 	a->on = true;
 	a->freq_hz = f->request.freq_hz;
 	a->threshold_ns = f->request.threshold_ns;

@@ -113,12 +113,16 @@ char *policy_notes(struct profd *p, const struct attachment *a)
 	uint64_t now_ns = clock_monotonic_ns(), with = 0;
 	uint32_t types = a->types;
 	const struct attachment *other;
-	char *text = NULL;
+	char *text = NULL, names[TYPES_TEXT];
 	size_t n = 0;
 	_cleanup_fclose_ FILE *out = open_memstream(&text, &n);
 
 	if (!out)
 		return NULL;
+	if (a->dropped)
+		fprintf(out,
+			"not collected any more: %s; attach with all the types that are wanted\n",
+			types_format(a->dropped, names, sizeof(names)));
 	if (p->config.concurrent != CONCURRENT_ALLOW)
 		with = shared_bits(p, a);
 	for (size_t i = 0; (other = attachment_table_at(p->attachments, i)); i++)

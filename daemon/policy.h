@@ -16,8 +16,8 @@ struct profd;
  * marks are set. -EBUSY with text. What the configuration collects is no reason to refuse. */
 int policy_check(struct profd *p, const struct attachment *a, uint32_t types,
 	const struct peer *peer, struct error *error);
-/* What is to be said of an attachment that is on, one a line; "" for nothing. The caller's to free;
- * NULL: no memory. */
+/* What is to be said of an attachment that is on, also of what it collects no more, one a line; ""
+ * for nothing. The caller's to free; NULL: no memory. */
 char *policy_notes(struct profd *p, const struct attachment *a);
 /* The same, a line, of types that were collected of the same processes in a span. */
 void policy_write(FILE *out, struct profd *p, uint32_t types, uint64_t from_ns, uint64_t until_ns);

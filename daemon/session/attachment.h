@@ -16,6 +16,7 @@ struct attachment {
 	unsigned bit; /* 0..63, reused after detach, the one that is free longest first */
 	struct target_spec target; /* owned */
 	uint32_t types;		   /* bits 1 << enum profile_type */
+	uint32_t dropped;	   /* types that were collected until the last change */
 	bool on;		   /* it is followed: what was asked for is collected */
 	uint32_t freq_hz;	   /* of its event set; 0: it has none */
 	uint64_t threshold_ns;	   /* where waits are collected; 0: all are kept */
