@@ -199,7 +199,7 @@ static void follow_on(struct follow *f)
 		return;
 	}
 	old_set = a->event_set;
-	pipeline_split(p);
+	uint64_t boundary_ns = pipeline_split(p);
 	if (drop_threads(p, a, f->request.types, &f->error) < 0 ||
 		(samples && start_set(f, a) < 0)) {
 		follow_fail_started(f);
@@ -221,8 +221,10 @@ static void follow_on(struct follow *f)
 		set_unwind(p, old_set, NULL);
 	set_threshold(p, THRESHOLD_NONE);
 	if (!f->updated) {
-		a->since_wall_ns = clock_wall_ns();
-		a->since_ns = clock_monotonic_ns();
+		uint64_t now_ns = clock_monotonic_ns();
+		/* What lasts is told from the boundary on, samples come from now on. */
+		a->since_ns = types_go_on(a->types) ? boundary_ns : now_ns;
+		a->since_wall_ns = clock_wall_ns() - (now_ns - a->since_ns);
 		a->connection = f->request.connection;
 		a->from_config = f->request.from_config;
 	}
