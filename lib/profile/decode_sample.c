@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "profile/build.h"
 #include "profile/decode.h"
+#include "profile/extend.h"
 #include "profile/field.h"
 
 static int add_frame(struct decoder *d, uint64_t id)
@@ -64,6 +65,26 @@ static uint32_t count_numbers(const uint8_t *at, size_t n)
 	return count;
 }
 
+/* A number of at most four bytes, where there are four up to `end`, without a decision for each,
+ * half of which would be guessed wrong. */
+static inline bool small_varint(struct message *m, const uint8_t *end, uint64_t *ret)
+{
+	uint32_t v, last;
+
+	if (end - m->at < 4)
+		return false;
+	memcpy(&v, m->at, sizeof(v));
+	v = le32toh(v);
+	last = ~v & 0x80808080;
+	if (!last)
+		return false;
+	/* All bits up to the last byte's. */
+	v &= last ^ (last - 1);
+	m->at += ((unsigned)__builtin_ctz(last) + 1) / 8;
+	*ret = (v & 0x7f) | (v >> 1 & 0x3f80) | (v >> 2 & 0x1fc000) | (v >> 3 & 0xfe00000);
+	return true;
+}
+
 /* Packed location ids: no more than there are bytes. The root's side is mostly the sample's before
  * and need not be read again. */
 static int decode_frames(struct decoder *d, const struct field *in)
@@ -71,26 +92,26 @@ static int decode_frames(struct decoder *d, const struct field *in)
 	struct message m = message_of(in);
 	size_t n = d->stack.n;
 	size_t same = common_end(m.at, in->value, d->ids_before.data, d->ids_before.n);
-	uint32_t shared = count_numbers(m.end - same, same);
-	int r = array_resize(&d->stack, n + in->value - same + shared);
+	uint32_t shared = count_numbers(m.end - same, same), *slot;
+	const uint8_t *end = m.end;
+	void *slots;
+	int r = array_extend(&d->stack, in->value - same + shared, &slots);
 
 	if (r < 0)
 		return r;
 	m.end -= same;
-	while (m.at < m.end) {
+	for (slot = slots; m.at < m.end; slot++) {
 		uint64_t id;
-		if (!varint(&m, &id))
+		if (!small_varint(&m, end, &id) && !varint(&m, &id))
 			return decoder_damaged(d);
-		r = idmap_slot(&d->locations, id, ARRAY_AT(&d->stack, uint32_t, n));
+		r = idmap_slot(&d->locations, id, slot);
 		if (r < 0)
 			return decoder_id_failed(d, r, "location", id);
-		n++;
 	}
 	if (shared)
-		memcpy(ARRAY_AT(&d->stack, uint32_t, n),
-			ARRAY_AT(&d->stack_before, uint32_t, d->stack_before.n - shared),
+		memcpy(slot, ARRAY_AT(&d->stack_before, uint32_t, d->stack_before.n - shared),
 			shared * sizeof(uint32_t));
-	d->stack.n = n + shared;
+	d->stack.n = n + (size_t)(slot - (uint32_t *)slots) + shared;
 	return 0;
 }
 
@@ -157,24 +178,26 @@ static int add_sample(struct decoder *d, const int64_t *values, uint32_t n_value
 			d->n_values);
 	/* The stack's number comes in its turn. */
 	int r = packed_add(d->stacks, d->stack.data, (uint32_t)d->stack.n, &p->sample_stacks);
+	void *l, *v;
 	if (r >= 0)
-		r = array_resize(&p->values, (n + 1) * n_values);
+		r = array_extend(&p->values, n_values, &v);
+	if (r >= 0)
+		r = array_extend(&p->sample_labels, 1, &l);
 	if (r < 0)
 		return r;
-	uint32_t *l = array_push(&p->sample_labels);
-	if (!l)
-		return -ENOMEM;
-	*l = labels;
-	memcpy(ARRAY_AT(&p->values, int64_t, n * n_values), values, n_values * sizeof(*values));
+	*(uint32_t *)l = labels;
+	memcpy(v, values, n_values * sizeof(*values));
 	return 0;
 }
 
 static int keep(struct array *a, const uint8_t *bytes, size_t n)
 {
-	int r = array_resize(a, n);
+	void *to;
 
+	a->n = 0;
+	int r = array_extend(a, n, &to);
 	if (r >= 0 && n)
-		memcpy(a->data, bytes, n);
+		memcpy(to, bytes, n);
 	return r;
 }
 

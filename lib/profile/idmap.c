@@ -27,6 +27,7 @@ static bool slot_equal(const void *ctx, uint32_t slot, const void *key)
 
 void idmap_init(struct idmap *m)
 {
+	m->in_order = 0;
 	m->direct = (struct array)ARRAY_INIT(uint32_t, DIRECT_IDS);
 	m->ids = (struct array)ARRAY_INIT(uint64_t, MAX_IDS);
 	m->defined = (struct array)ARRAY_INIT(uint32_t, MAX_IDS);
@@ -61,6 +62,7 @@ static int new_slot(struct idmap *m, uint64_t id, uint32_t *ret)
 	}
 	*i = id;
 	*d = IDMAP_UNDEFINED;
+	m->in_order += id == n + 1 && m->in_order == n;
 	*ret = (uint32_t)n;
 	return 0;
 }

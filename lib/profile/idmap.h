@@ -10,6 +10,7 @@
 #include "base/table.h"
 
 struct idmap {
+	uint32_t in_order;    /* ids 1..in_order have the slots 0..in_order - 1: often all have */
 	struct array direct;  /* uint32_t slot + 1 by id, for small ids */
 	struct array ids;     /* uint64_t by slot */
 	struct array defined; /* uint32_t index by slot, IDMAP_UNDEFINED before */
@@ -26,6 +27,10 @@ uint64_t idmap_bytes(const struct idmap *m);
 int idmap_slot_slow(struct idmap *m, uint64_t id, uint32_t *ret);
 static inline int idmap_slot(struct idmap *m, uint64_t id, uint32_t *ret)
 {
+	if (id - 1 < m->in_order) {
+		*ret = (uint32_t)id - 1;
+		return 0;
+	}
 	if (id < m->direct.n && ARRAY_AT(&m->direct, uint32_t, id)[0]) {
 		*ret = ARRAY_AT(&m->direct, uint32_t, id)[0] - 1;
 		return 0;

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Stacks as they are read: equal ones once, and of each only what differs from the one before. Ten
- * million stacks of forty frames are 1.6 GB side by side, and a quarter of it so.
+ * million stacks of forty frames are 1.6 GB side by side, and less than a fifth of it so.
  *
- *   units (16 bit):  shared new slot...  shared new slot...     0xffff: the number is in the next
- * two
+ *   bytes:  shared new length... slot...   shared new ...
+ *
+ * shared and new are a byte, or 0xff and four bytes. A length is two bits, how many bytes a slot
+ * has besides its first, low bits first; four are in a byte. This way the next slot's place does
+ * not depend on what this one holds, as it would with varints, and a processor reads several at a
+ * time. Numbers are of this machine's byte order.
  *
  * Slots are leaf first; the last `shared` frames (the root's side) are those of the stack before.
  * Every 32nd stack shares nothing, so that any can be found by way of at most 31 others.
@@ -35,5 +39,22 @@ uint64_t packed_bytes(const struct packed *k);
 /* After packed_finish(): locations, leaf first. Borrowed until the next call. One after the other
  * is what it is quick at. */
 const uint32_t *packed_stack(struct packed *k, uint32_t stack, uint32_t *ret_n);
+
+/* A place of one's own to read from: readers do not touch the packed stacks, which must stay. */
+struct packed_reader {
+	const struct packed *packed;
+	uint32_t *window; /* owned; room for the deepest, frames at the end */
+	uint32_t read, read_n;
+	uint32_t kept; /* frames on the root's side that the last caller has seen */
+	size_t next;   /* byte */
+};
+
+/* 0, -ENOMEM. */
+int packed_reader_init(struct packed_reader *r, const struct packed *k);
+void packed_reader_deinit(struct packed_reader *r);
+/* As packed_stack(). *ret_shared: so many frames, on the root's side, are those of the stack of the
+ * call before. */
+const uint32_t *packed_reader_stack(
+	struct packed_reader *r, uint32_t stack, uint32_t *ret_n, uint32_t *ret_shared);
 
 #endif

@@ -100,7 +100,7 @@ const uint32_t *packed_stack(struct packed *k, uint32_t stack, uint32_t *ret_n);
 
 /* Borrowed spans; NULL with *ret_n 0 for an empty one. The index must be in range. A stack is
  * borrowed until the next is asked for: packed ones share memory, so that a profile is one thread's
- * at a time. */
+ * at a time; reader.h is for several. */
 static inline const uint32_t *profile_stack(
 	const struct profile *p, uint32_t stack, uint32_t *ret_n)
 {

@@ -8,6 +8,8 @@
 #include "profile/build.h"
 #include "profile/decode.h"
 #include "profile/merge.h"
+#include "profile/packed.h"
+#include "profile/reader.h"
 
 #define LOCATIONS 70000U /* more than numbers of 16 bits name */
 #define SAMPLES	  3000U
@@ -176,6 +178,99 @@ static void packed_profiles_are_merged_and_written(void **state)
 	profile_free(p);
 }
 
+/* Truth, frame by frame. */
+static uint32_t shared_of(uint32_t a, uint32_t b)
+{
+	uint32_t n = 0;
+
+	while (n < MIN(sizes[a], sizes[b]) && stacks[a][n] == stacks[b][n])
+		n++;
+	return n;
+}
+
+/* Forwards, with gaps, the same again, anywhere; the other reader is somewhere else. */
+static void read_about(const struct profile *p)
+{
+	struct profile_reader r, other;
+	uint32_t before = 0, n_before = 0;
+
+	assert_int_equal(profile_reader_init(&r, p), 0);
+	assert_int_equal(profile_reader_init(&other, p), 0);
+	for (uint32_t i = 0; i < 3 * SAMPLES; i++) {
+		uint32_t at = i < SAMPLES	? i
+			      : i < 2 * SAMPLES ? (i - SAMPLES) / 2 * 3 % SAMPLES
+						: any(SAMPLES);
+		uint32_t id = *ARRAY_AT(&p->sample_stacks, uint32_t, at), n, n_true, shared,
+			 ignored;
+		const uint32_t *frames = profile_reader_stack(&r, id, &n, &shared);
+		const uint32_t *expected = profile_stack(p, id, &n_true);
+
+		assert_int_equal(n, n_true);
+		if (n)
+			assert_memory_equal(frames, expected, n * sizeof(*frames));
+		/* A jump may forget what is shared, the next one never does. */
+		uint32_t most = n_before ? shared_of(before, at) : 0;
+		assert_true(shared <= most);
+		if (i < SAMPLES && i && id <= *ARRAY_AT(&p->sample_stacks, uint32_t, at - 1) + 1 &&
+			id >= *ARRAY_AT(&p->sample_stacks, uint32_t, at - 1))
+			assert_int_equal(shared, most);
+		before = at;
+		n_before = n;
+		(void)profile_reader_stack(
+			&other, *ARRAY_AT(&p->sample_stacks, uint32_t, any(SAMPLES)), &n, &ignored);
+	}
+	profile_reader_deinit(&other);
+	profile_reader_deinit(&r);
+}
+
+static void readers_know_what_they_have_seen(void **state)
+{
+	struct profile *p = read_packed(stacks, sizes);
+
+	(void)state;
+	read_about(p);
+	profile_index_drop(p);
+	assert_null(p->packed);
+	read_about(p);
+	profile_free(p);
+}
+
+/* More frames, shared and new, than a byte counts, and slots of one byte to four. */
+static void deep_stacks_and_large_slots_are_kept(void **state)
+{
+	static const uint32_t around[] = { 0, 0xff, 0x100, 0xffff, 0x10000, 0xffffff, 0x1000000 };
+	static uint32_t kept[100][1000], root_first[1000];
+	uint32_t deep[100];
+	CLEANUP(array_deinit) struct array ids = ARRAY_INIT(uint32_t, 1000);
+	CLEANUP(array_deinit) struct array map = ARRAY_INIT(uint32_t, UINT32_MAX);
+	struct packed *k;
+
+	(void)state;
+	assert_int_equal(packed_new(&k), 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		deep[i] = 1000 - i % 7 * 150;
+		for (uint32_t f = i ? deep[i] - (i % 2 ? 253 + i % 6 : 3) : 0; f < 1000; f++)
+			root_first[f] = around[any(ARRAY_SIZE(around))];
+		for (uint32_t f = 0; f < deep[i]; f++)
+			kept[i][deep[i] - 1 - f] = root_first[f];
+		assert_int_equal(packed_add(k, kept[i], deep[i], &ids), 0);
+	}
+	assert_int_equal(packed_flush(k, &ids), 0);
+	assert_int_equal(ids.n, 100);
+	assert_int_equal(array_resize(&map, 0x1000001), 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(around); i++)
+		*ARRAY_AT(&map, uint32_t, around[i]) = around[i] + 7;
+	assert_int_equal(packed_finish(k, &map), 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		uint32_t n, which = i * 37 % 100;
+		const uint32_t *stack = packed_stack(k, *ARRAY_AT(&ids, uint32_t, which), &n);
+		assert_int_equal(n, deep[which]);
+		for (uint32_t f = 0; f < n; f++)
+			assert_int_equal(stack[f], kept[which][f] + 7);
+	}
+	packed_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +278,8 @@ int main(void)
 		cmocka_unit_test(equal_stacks_are_kept_once),
 		cmocka_unit_test(laying_out_changes_nothing),
 		cmocka_unit_test(packed_profiles_are_merged_and_written),
+		cmocka_unit_test(readers_know_what_they_have_seen),
+		cmocka_unit_test(deep_stacks_and_large_slots_are_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
