@@ -10,7 +10,7 @@
 
 struct edge {
 	uint32_t from, to; /* nodes */
-	uint32_t seen;	   /* the last stack + 1 that was counted */
+	bool on_path;	   /* while counting */
 	bool inlined;	   /* every call of it */
 	bool residual;
 	bool gone; /* by edges_trim() and edges_remove_redundant() */

@@ -261,14 +261,23 @@ static int compare_merged(const void *x, const void *y)
 }
 
 struct sums {
+	bool any_base; /* some samples may be of the base */
 	int64_t all, base;
 };
 
-static void add_to_sums(const struct profile *p, struct sums *s, uint32_t labels, int64_t value)
+static void sums_init(struct sums *s, const struct profile *p)
 {
-	s->all = unit_add(s->all, unit_abs(value));
-	if (labels && is_diff_base(p, labels))
-		s->base = unit_add(s->base, unit_abs(value));
+	*s = (struct sums){ 0 };
+	for (uint32_t i = 1; i < p->label_sets.n && !s->any_base; i++)
+		s->any_base = is_diff_base(p, i);
+}
+
+static inline void add_to_sums(
+	const struct profile *p, struct sums *s, uint32_t labels, int64_t value)
+{
+	s->all = graph_add(s->all, value == INT64_MIN ? INT64_MAX : value < 0 ? -value : value);
+	if (s->any_base && is_diff_base(p, labels))
+		s->base = graph_add(s->base, unit_abs(value));
 }
 
 /* With values of both signs (a difference of profiles) the total depends on what was added up
@@ -287,7 +296,7 @@ static int sum_merged(const struct profile *p, uint32_t type, struct sums *s)
 	for (size_t i = 0, next; i < n; i = next) {
 		int64_t sum = 0;
 		for (next = i; next < n && !compare_merged(&all[i], &all[next]); next++)
-			sum = unit_add(sum, all[next].value);
+			sum = graph_add(sum, all[next].value);
 		add_to_sums(p, s, all[i].labels, sum);
 	}
 	return 0;
@@ -295,10 +304,11 @@ static int sum_merged(const struct profile *p, uint32_t type, struct sums *s)
 
 int graph_total(const struct profile *p, uint32_t type, int64_t *ret)
 {
-	struct sums s = { 0 };
+	struct sums s;
 	bool negative = false;
 	int r = 0;
 
+	sums_init(&s, p);
 	for (size_t i = 0; i < profile_n_samples(p) && !negative; i++)
 		negative = profile_values(p, i)[type] < 0;
 	if (negative)
@@ -319,7 +329,7 @@ static int weigh_stacks(struct graph *g)
 	for (size_t i = 0; i < profile_n_samples(p) && r >= 0; i++) {
 		int64_t *w =
 			ARRAY_AT(&g->weights, int64_t, *ARRAY_AT(&p->sample_stacks, uint32_t, i));
-		*w = unit_add(*w, profile_values(p, i)[g->type]);
+		*w = graph_add(*w, profile_values(p, i)[g->type]);
 	}
 	if (r < 0)
 		return r;

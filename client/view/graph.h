@@ -53,6 +53,13 @@ void graph_deinit(struct graph *g);
 int graph_count(struct graph *g);
 /* The sum of the samples' absolute values of a type, which percentages are of. 0, -ENOMEM. */
 int graph_total(const struct profile *p, uint32_t type, int64_t *ret);
+/* As unit_add(), inline: every sample and every frame adds. */
+static inline int64_t graph_add(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? (b < 0 ? INT64_MIN : INT64_MAX) : sum;
+}
 /* Borrowed. */
 static inline const char *graph_label(const struct graph *g, const struct graph_node *n)
 {
