@@ -374,7 +374,7 @@ static bool is_idle_worker(const struct wait_frame *frames, size_t n)
 static enum wait_state of_futex(
 	const struct wait_frame *frames, size_t n, bool wakes, size_t *ret_at)
 {
-	bool in_named_libc = false;
+	bool in_libcs_own = false;
 
 	*ret_at = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -388,11 +388,14 @@ static enum wait_state of_futex(
 			}
 		}
 		if (in_libc(&frames[i])) {
-			in_named_libc |= name.text[0] && !starts_or_calls(&name);
+			in_libcs_own |= name.text[0] ? !starts_or_calls(&name) : wakes;
 			continue;
 		}
-		if (in_named_libc)
-			return WAIT_MUTEX; /* libc's own, within what it exports */
+		/* A lock of libc's own, within what it exports. Without a name, one that waits has
+		 * called sem_wait or pthread_join, of which glibc's jump to what has none; one that
+		 * wakes only pthread_mutex_unlock. */
+		if (in_libcs_own)
+			return WAIT_MUTEX;
 		if (!passed_over(&name)) {
 			*ret_at = i;
 			return WAIT_FUTEX;
