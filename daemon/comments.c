@@ -81,6 +81,7 @@ static void write_attachments(FILE *out, struct profd *p, const struct selection
 
 static void write_source(FILE *out, const struct comments_of *of)
 {
+	uint64_t threshold_ns = aggregate_threshold_ns(of->profd->aggregate);
 	char span[64] = "";
 
 	switch (of->type) {
@@ -108,14 +109,14 @@ static void write_source(FILE *out, const struct comments_of *of)
 		fputs("source: the kernel side; waits of threads, by switches and wakings\n", out);
 		break;
 	}
-	if (of->profd->threshold_ns)
+	if (threshold_ns)
 		fprintf(out,
-			"threshold: %s now; a wait that is shorter was kept with probability "
+			"threshold: %s lately; a wait that is shorter was kept with probability "
 			"length/threshold and counts threshold/length times: values are estimates "
 			"without bias\n",
-			clock_format_span(of->profd->threshold_ns, span, sizeof(span)));
+			clock_format_span(threshold_ns, span, sizeof(span)));
 	else
-		fputs("threshold: none now; every wait is kept\n", out);
+		fputs("threshold: none lately; every wait is kept\n", out);
 }
 
 /* ---- hints ---- */

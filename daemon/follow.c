@@ -126,10 +126,8 @@ static void set_threshold(struct profd *p, uint64_t also_ns)
 	for (size_t i = 0; (a = attachment_table_at(p->attachments, i)); i++)
 		if (a->on && types_have_threshold(a->types))
 			smallest = MIN(smallest, a->threshold_ns);
-	if (smallest == THRESHOLD_NONE)
-		return;
-	p->threshold_ns = smallest;
-	kernel_threads_threshold(p->kernel, smallest);
+	if (smallest != THRESHOLD_NONE)
+		kernel_threads_threshold(p->kernel, smallest);
 }
 
 static uint32_t thread_probes(uint32_t types)

@@ -90,18 +90,19 @@ void policy_write(FILE *out, struct profd *p, uint32_t types, uint64_t from_ns, 
 		{ PROBE_UNLOCKS, "unlocks", threads.sets[SET_UNLOCKS - ABI_EVENT_SETS].own_ns },
 	};
 	const char *before = "of the same processes at once, each skewed by what the others cost: ";
-	bool is_measured = false;
+	uint64_t all_ns = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		all_ns += probes & parts[i].probe ? parts[i].ns : 0;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		if (!(probes & parts[i].probe))
 			continue;
 		fprintf(out, "%s%s", before, parts[i].name);
-		if (parts[i].ns)
+		if (all_ns)
 			fprintf(out, " %.3f ms",
 				(double)parts[i].ns / (double)(until_ns - from_ns) * 1e3);
-		is_measured |= parts[i].ns != 0;
 		before = ", ";
 	}
-	if (is_measured)
+	if (all_ns)
 		fputs(" of CPU in each second, for the whole machine", out);
 	if ((probes & PROBE_CPU) && (probes & PROBE_WAITS) && !(probes & PROBE_WALL))
 		fputs("; wall is CPU time and waits in one", out);

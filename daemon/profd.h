@@ -65,7 +65,6 @@ struct profd {
 	struct unwind *unwind;
 	struct early *early;
 	struct flush flush;
-	uint64_t threshold_ns; /* of waits, in force; 0: all are kept */
 	struct attachment_table *attachments;
 	struct account_log accounts;
 	struct exes exes;
