@@ -77,6 +77,8 @@ enum record_kind {
 	/* The same, always with its frames, then a struct stack_window and its bytes: the user
 	 * frames are what could be had without all of the tables. */
 	RECORD_WINDOW = 2,
+	/* The same as a sample, always with its frames: the stack of a record to come. */
+	RECORD_STACK = 3,
 };
 
 /* Who may be shown a sample besides root and group profd: the one uid that every credential of the

@@ -58,10 +58,18 @@ static void seed(struct control *control, struct task_struct *task)
 	struct thread_state begin = { .owner_uid = OWNER_NOBODY }, *st;
 	u64 now = bpf_ktime_get_ns();
 
-	if ((task->flags & PF_KTHREAD) || !(attachments_of(control, task) & wanted)) {
+	u64 attachments = attachments_of(control, task);
+
+	if ((task->flags & PF_KTHREAD) || !(attachments & wanted)) {
 		(void)bpf_task_storage_delete(&threads, task);
 		return;
 	}
+	begin.attachments = attachments;
+	begin.cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	begin.syscall = SYSCALL_NONE;
+	begin.hash_cpu = bpf_get_smp_processor_id();
+	if (task->mm)
+		begin.owner_uid = identity_owner(task);
 	if (task->on_cpu) {
 		begin.charged_ns = now;
 	} else {

@@ -129,7 +129,7 @@ static __always_inline u64 covering_attachments(struct control *control, struct 
 	return rules ? mask | cgroup_attachments(control, rules, mask) : mask;
 }
 
-static __always_inline u8 covering_sets(struct control *control, u64 attachments)
+static __always_inline u8 covering_sets(const struct control *control, u64 attachments)
 {
 	u8 sets = 0;
 
@@ -308,7 +308,7 @@ static __always_inline void count_rules(
 
 /* Who and when. 0, or why there is no sample. */
 static __always_inline u32 sample_begin(struct sample_record *r, struct task_struct *task,
-	struct control *control, u64 attachments, u32 cpu, u32 set, u64 now_ns)
+	const struct control *control, u64 attachments, u32 cpu, u32 set, u64 now_ns)
 {
 	r->kind = RECORD_SAMPLE;
 	r->time_ns = now_ns;

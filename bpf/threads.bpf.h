@@ -27,14 +27,15 @@ struct thread_state {
 	u64 first_ns;	  /* a new thread waited so long for its first CPU, up to then: */
 	u64 first_end_ns;
 	u64 first_ip; /* where it begins */
-	u64 hash;     /* of the stack that was taken when it left, and where that was sent */
+	/* Of the stack that was taken when it left, where that is so; 0: none. */
+	u64 hash, lock, attachments, cgroup_id;
 	u32 hash_cpu;
 	u32 random; /* of this wait: what is kept, is kept in all its parts */
 	u32 waker_tid;
 	u32 owner_uid; /* of its last record */
 	u16 n_user;    /* of the stack with that hash */
 	u16 syscall;
-	u8 truncated;
+	u8 truncated, file;
 	u8 is_off;
 	u8 is_stopped;
 	u8 flags; /* WAIT_IS_ */

@@ -15,13 +15,12 @@
 #include <bpf/bpf_tracing.h>
 #include "threads.bpf.h"
 #include "waits.bpf.h"
+#include "waits_before.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Has the kernel sched_exit_tp? Else the stack is taken at the switch. */
-const volatile bool has_exit = false;
-
-__u64 missed_wakings; /* threads that ran again without one */
+__u64 missed_wakings;  /* threads that ran again without one */
+__u64 missed_switches; /* threads that were off the CPU, and are so again, with no way on between */
 
 /* Cpu -> the interrupt it is in; 0: none that has a number. */
 struct {
@@ -32,21 +31,6 @@ struct {
 } interrupts SEC(".maps");
 
 /* ---- records ---- */
-
-/* The user stack of the current task, which is in the kernel. */
-static __always_inline u64 current_stack(struct sample_scratch *s, struct task_struct *task,
-	const struct control *control, u32 set, u64 hash, bool *ret_walked)
-{
-	struct unwind_regs regs;
-	u64 cs;
-
-	s->unwind.n = 0;
-	s->unwind.reason = TRUNCATE_NO_USER_STACK;
-	hash = unwind_hash(hash, 0);
-	if (task->mm && sample_entry_regs(s, task, &regs, &cs))
-		hash = sample_user(s, task, control, &regs, cs, false, set, hash, ret_walked);
-	return hash;
-}
 
 /* The wait that has ended in the current task. */
 static __always_inline u32 take_wait(struct sample_scratch *s, struct task_struct *task,
@@ -149,32 +133,37 @@ static __always_inline bool is_void(u64 ns)
 	return !control || ns < control->threads_since_ns;
 }
 
-/* The current task has the CPU again. */
-static __always_inline void thread_on(struct task_struct *task, struct thread_state *st, u64 now)
+/* A thread has the CPU again. Its wait, or false: there is none that is known. */
+static __always_inline bool thread_on(struct thread_state *st, u64 now, struct wait *ret)
 {
-	u32 cpu = bpf_get_smp_processor_id(), outcome;
-	struct set_counters *c = counters_of(SET_WAITS, cpu);
-	struct wait wait = { .end_ns = now };
-
 	st->charged_ns = now;
-	if (!st->is_off || !c)
-		return;
+	if (!st->is_off)
+		return false;
 	st->is_off = 0;
 	if (is_void(st->began_ns))
-		return;
+		return false;
 	if (!st->woken_ns)
 		__sync_fetch_and_add(&missed_wakings, 1);
-	wait.whole_ns = now - st->began_ns;
-	wait.begin_ns = __sync_lock_test_and_set(&st->told_ns, 0);
-	wait.threshold_ns = pace_threshold(cpu);
+	ret->end_ns = now;
+	ret->whole_ns = now - st->began_ns;
+	ret->begin_ns = __sync_lock_test_and_set(&st->told_ns, 0);
+	/* The daemon's flush may have told a little more than there was. */
+	if (ret->begin_ns > now)
+		ret->begin_ns = now;
+	ret->threshold_ns = pace_threshold(bpf_get_smp_processor_id());
+	ret->is_first = false;
+	return true;
+}
+
+static __always_inline void count_wait(struct set_counters *c, u32 outcome, u64 began)
+{
 	c->ran++;
-	outcome = wait_over(task, st, &wait, c, cpu);
 	sample_count(c, outcome);
 	/* A clock costs as much as what is done for a wait that is not kept. */
 	if (outcome != OUTCOME_FILTERED)
-		c->own_ns += bpf_ktime_get_ns() - now;
+		c->own_ns += bpf_ktime_get_ns() - began;
 	else if (c->ran % COST_EVERY == 0)
-		c->own_ns += COST_EVERY * (bpf_ktime_get_ns() - now);
+		c->own_ns += COST_EVERY * (bpf_ktime_get_ns() - began);
 }
 
 /* The current task leaves the CPU. */
@@ -186,6 +175,9 @@ static __always_inline void thread_off(
 	struct set_counters *c = counters_of(SET_WAITS, cpu);
 	bool is_blocked = !preempt && state != 0;
 
+	/* Some kernels do not always say of a switch whom it is to. */
+	if (st->is_off && !is_void(st->began_ns))
+		__sync_fetch_and_add(&missed_switches, 1);
 	if (!is_void(charged) && charged < now)
 		__sync_fetch_and_add(&st->unsampled_ns, now - charged);
 	if (c && (st->first_ns || (state & TASK_DEAD))) {
@@ -243,13 +235,54 @@ SEC("tp_btf/sched_exit_tp")
 int BPF_PROG(waits_exit, bool is_switch)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	u32 cpu = bpf_get_smp_processor_id();
+	struct set_counters *c;
 	struct thread_state *st;
+	struct wait wait;
+	u64 now;
 
 	if (!is_switch)
 		return 0;
 	st = thread_get(task);
-	if (st)
-		thread_on(task, st, bpf_ktime_get_ns());
+	c = counters_of(SET_WAITS, cpu);
+	if (!st || !c)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (thread_on(st, now, &wait))
+		count_wait(c, wait_over(task, st, &wait, c, cpu), now);
+	return 0;
+}
+
+/* In place of the two before, where there is no sched_exit_tp. */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(waits_switch_before, bool preempt, struct task_struct *prev, struct task_struct *next,
+	unsigned int prev_state)
+{
+	struct set_counters *c = counters_of(SET_WAITS, bpf_get_smp_processor_id());
+	struct control *control = control_get();
+	struct thread_state *st = thread_get(prev);
+	struct wait wait;
+	u64 now, attachments;
+	u8 flags = preempt || !prev_state ? 0 : WAIT_IS_BLOCKED;
+
+	if (!c || !control)
+		return 0;
+	if (st) {
+		now = bpf_ktime_get_ns();
+		thread_off(prev, st, preempt, prev_state, now);
+		attachments = covering_attachments(control, prev);
+		if ((attachments & control->waits) && !(prev_state & TASK_DEAD) &&
+			!(prev->flags & PF_KTHREAD))
+			before_off(prev, st, control, attachments, flags, now);
+	}
+	if (!(next->nvcsw + next->nivcsw))
+		thread_first(next, bpf_ktime_get_ns());
+	st = thread_get(next);
+	if (!st)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (thread_on(st, now, &wait))
+		count_wait(c, before_on(next, st, control, &wait, c), now);
 	return 0;
 }
 

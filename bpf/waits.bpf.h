@@ -128,6 +128,21 @@ static __always_inline bool is_futex(u64 syscall)
 	       syscall == SYSCALL_FUTEX_WAITV;
 }
 
+/* The user stack of the current task, which is in the kernel. */
+static __always_inline u64 current_stack(struct sample_scratch *s, struct task_struct *task,
+	const struct control *control, u32 set, u64 hash, bool *ret_walked)
+{
+	struct unwind_regs regs;
+	u64 cs;
+
+	s->unwind.n = 0;
+	s->unwind.reason = TRUNCATE_NO_USER_STACK;
+	hash = unwind_hash(hash, 0);
+	if (task->mm && sample_entry_regs(s, task, &regs, &cs))
+		hash = sample_user(s, task, control, &regs, cs, false, set, hash, ret_walked);
+	return hash;
+}
+
 /* Does that task wait for a futex, and which? Of several, none is named. */
 static __always_inline bool futex_of(struct task_struct *task, u64 *ret)
 {

@@ -324,7 +324,8 @@ void aggregate_sample(struct aggregate *a, const struct sample_record *record)
 	if (!p->start_boottime_ns)
 		p->start_boottime_ns = record->start_ns;
 	struct series_key key = key_of(a, p, record);
-	aggregate_unsampled(a, p, &key, record);
+	if (record->kind != RECORD_STACK)
+		aggregate_unsampled(a, p, &key, record);
 
 	uint32_t entry;
 	int r = entry_of(a, p, record, &entry);
@@ -333,6 +334,8 @@ void aggregate_sample(struct aggregate *a, const struct sample_record *record)
 		a->unknown |= r == -ENOKEY;
 		return;
 	}
+	if (record->kind == RECORD_STACK)
+		return;
 	for (uint64_t bits = record->attachments; bits; bits &= bits - 1)
 		a->bit_samples[__builtin_ctzll(bits)]++;
 	key.entry = entry;

@@ -240,7 +240,8 @@ struct kernel {
 	uint64_t bad[ABI_SETS];	   /* records that were not understood, by set */
 	/* What is to be added, modulo 2^64, to stacks counted by set and reason. */
 	uint64_t moved[ABI_SETS][TRUNCATE_COUNT];
-	uint64_t follow_lost;		   /* processes without a place, as last logged */
+	uint64_t follow_lost; /* processes without a place, as last logged */
+	bool waits_at_switch;
 	bool waits_are_on, creates_are_on; /* threads.c */
 	int flush_fd;	     /* an iterator over threads that is not at its end; -1: none */
 	uint64_t closed_ns;  /* own_ns of sets whose counters were taken again */

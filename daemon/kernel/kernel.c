@@ -228,6 +228,8 @@ int kernel_new(struct kernel **ret, sd_event *event, const struct kernel_options
 		return error_set(error, -ENOMEM, EXIT_CODE_FAILED, "out of memory");
 	k->callbacks = *callbacks;
 	k->flush_fd = -1;
+	k->waits_at_switch =
+		(options && options->waits_at_switch) || !features_present("sched_exit");
 	k->event = event ? sd_event_ref(event) : NULL;
 	r = kernel_open(k, options, error);
 	if (r < 0) {

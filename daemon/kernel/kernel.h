@@ -55,6 +55,9 @@ struct kernel_options {
 	 * rounded down to a power of two. */
 	uint64_t table_bytes;
 	enum kernel_store store;
+	/* Stacks of waits are taken when the thread leaves the CPU, as where there is no
+	 * sched_exit_tp (Linux 6.16). */
+	bool waits_at_switch;
 };
 
 /* Loads the programs and opens the sideband; nothing is sampled yet. On failure the error says
@@ -111,6 +114,12 @@ void kernel_threads_look(struct kernel *k);
 void kernel_threads_detach(struct kernel *k, uint64_t attachment_bits);
 /* Waits of at least that long are all kept, shorter ones by their duration; 0: all. */
 void kernel_threads_threshold(struct kernel *k, uint64_t threshold_ns);
+struct kernel_threads_missed {
+	uint64_t wakings;  /* threads that ran again without one: taken for blocked until then */
+	uint64_t switches; /* waits of which the end was not told */
+	uint64_t threads;  /* that have no state: no memory */
+};
+void kernel_threads_missed(const struct kernel *k, struct kernel_threads_missed *ret);
 /* Has told of every wait that goes on and of all CPU time that nobody has told, up to now, for
  * these attachments; the records come through the callbacks before this returns, at most
  * budget_ns of it in a turn. 1: call again, 0: through, or -errno. */

@@ -74,7 +74,8 @@ static uint32_t sample_bytes(const struct sample_record *record, uint32_t n)
 
 	if (n < sizeof(*record) || record->size != n)
 		return 0;
-	if (record->kind != RECORD_SAMPLE && record->kind != RECORD_WINDOW)
+	if (record->kind != RECORD_SAMPLE && record->kind != RECORD_WINDOW &&
+		record->kind != RECORD_STACK)
 		return 0;
 	if (record->n_kernel > ABI_KERNEL_FRAMES || record->n_user > ABI_USER_FRAMES)
 		return 0;

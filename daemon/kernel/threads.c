@@ -81,13 +81,13 @@ static int share_all(struct bpf_object *object, const struct programs *p)
 		(o)->rodata->store_bytes = (p)->cpu->rodata->store_bytes;       \
 	} while (0)
 
-static int load_waits(struct programs *p)
+static int load_waits(struct programs *p, bool at_switch)
 {
-	bool has_exit = features_present("sched_exit");
 	int r = OPEN_AND_LOAD(waits, p, {
 		STORE_KNOBS(o_, p);
-		(void)bpf_program__set_autoload(o_->progs.waits_exit, has_exit);
-		(void)bpf_program__set_autoload(o_->progs.waits_switch, has_exit);
+		(void)bpf_program__set_autoload(o_->progs.waits_exit, !at_switch);
+		(void)bpf_program__set_autoload(o_->progs.waits_switch, !at_switch);
+		(void)bpf_program__set_autoload(o_->progs.waits_switch_before, at_switch);
 		(void)bpf_program__set_autoload(
 			o_->progs.waits_lock, features_present("contention"));
 		(void)bpf_program__set_autoload(
@@ -135,7 +135,7 @@ static int seed(struct kernel *k)
 static int waits_on(struct kernel *k)
 {
 	struct programs *p = &k->programs;
-	int r = p->waits ? 0 : load_waits(p);
+	int r = p->waits ? 0 : load_waits(p, k->waits_at_switch);
 
 	if (r == 0 && !k->waits_are_on) {
 		p->control->threads_since_ns = clock_monotonic_ns();
@@ -239,6 +239,18 @@ void kernel_threads_detach(struct kernel *k, uint64_t attachment_bits)
 void kernel_threads_threshold(struct kernel *k, uint64_t threshold_ns)
 {
 	__atomic_store_n(&k->programs.control->threshold_ns, threshold_ns, __ATOMIC_RELEASE);
+}
+
+void kernel_threads_missed(const struct kernel *k, struct kernel_threads_missed *ret)
+{
+	const struct programs *p = &k->programs;
+
+	*ret = (struct kernel_threads_missed){ 0 };
+	if (!p->waits)
+		return;
+	ret->wakings = p->waits->bss->missed_wakings;
+	ret->switches = p->waits->bss->missed_switches;
+	ret->threads = p->waits->bss->missed_threads + p->flush->bss->missed_threads;
 }
 
 int kernel_threads_flush(struct kernel *k, uint64_t attachment_bits, uint64_t budget_ns)
