@@ -311,9 +311,12 @@ static int encode(struct dump *d)
 	int r = add_comments(d);
 	if (r < 0)
 		return r;
-	from = MAX(from, d->request.from_ns);
-	if (d->request.until_ns)
-		until = MIN(until, d->request.until_ns);
+	/* Samples are of the slots whose middle was asked for, time is all that lies in them. */
+	if (d->request.type == PROFILE_CPU) {
+		from = MAX(from, d->request.from_ns);
+		if (d->request.until_ns)
+			until = MIN(until, d->request.until_ns);
+	}
 	_cleanup_close_ int in = image_finish(&d->image, from, MAX(from, until));
 	if (in < 0)
 		return in;

@@ -165,7 +165,12 @@ static int ring_grow(struct slots *s)
 
 static int slot_push(struct slots *s, uint64_t from_ns, uint64_t until_ns)
 {
-	if (s->n == s->allocated) {
+	/* The ring never shrinks: it gets no more than its share. */
+	bool fits = 2 * s->allocated * sizeof(struct slot) <= s->max_bytes / 4;
+
+	if (s->n == s->allocated && !fits && s->n > 1) {
+		(void)slots_drop_oldest(s);
+	} else if (s->n == s->allocated) {
 		int r = ring_grow(s);
 		if (r < 0)
 			return r;

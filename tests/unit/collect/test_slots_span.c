@@ -285,6 +285,23 @@ static void what_does_not_fit_leaves_nothing(void **state)
 	slots_free(s);
 }
 
+static void a_history_of_empty_slots_leaves_room(void **state)
+{
+	struct slots *s = slots(10 * 24 * HISTORY);
+	struct span w = wait_of(10 * SECOND, 10 * SECOND + 1, 10 * SECOND + 1);
+
+	(void)state;
+	slots_limit(s, 1 << 20);
+	assert_int_equal(add(s, 1, &w), 0);
+	w = wait_of(200000 * SECOND, 200000 * SECOND + 1, 200000 * SECOND + 1);
+	assert_int_equal(add(s, 2, &w), 0);
+	assert_true(slots_bytes(s) < 1 << 18);
+	assert_int_equal(slots_at(s, slots_n(s) - 1)->from_ns, 200000 * SECOND);
+	assert_in_range(slots_n(s), 1000, 2000);
+	assert_int_equal(released, 1);
+	slots_free(s);
+}
+
 static void a_series_is_freed_with_its_last_span_and_run(void **state)
 {
 	struct slots *s = slots(20 * SECOND);
@@ -316,6 +333,7 @@ int main(void)
 		cmocka_unit_test(the_parts_of_a_scaled_wait_are_rounded_as_one),
 		cmocka_unit_test(waits_kept_by_their_duration_are_unbiased),
 		cmocka_unit_test(what_does_not_fit_leaves_nothing),
+		cmocka_unit_test(a_history_of_empty_slots_leaves_room),
 		cmocka_unit_test(a_series_is_freed_with_its_last_span_and_run),
 	};
 
