@@ -160,7 +160,7 @@ def test_states_in_tmux(bench):
         t.keys("w")
         t.wait("by state", "states")
         t.go_into(r"^ *\S+ +[\d.]+% +\S+ +[\d.]+% .*sleep$")
-        t.wait("by function: (sleep|mutex)", "going into a state")
+        t.wait(r"by function: [a-z-]+, ", "going into a state")
         t.keys("BSpace")
         t.wait("by state, ", "going back")
         t.keys("q")
