@@ -274,9 +274,13 @@ int flush(struct bpf_iter__task *ctx)
 	if (outcome == OUTCOME_FILTERED)
 		return 0;
 	__sync_fetch_and_add(&c->ran, 1);
-	if (outcome == OUTCOME_STORED)
+	if (outcome == OUTCOME_STORED) {
+		u8 reason = ((struct sample_record *)s->record)->truncated;
+
 		__sync_fetch_and_add(&c->stored, 1);
-	else if (outcome < DROP_COUNT)
+		if (reason < TRUNCATE_COUNT)
+			__sync_fetch_and_add(&c->truncated[reason], 1);
+	} else if (outcome < DROP_COUNT)
 		__sync_fetch_and_add(&c->dropped[outcome], 1);
 	bpf_seq_write(ctx->meta->seq, "+", 1);
 	return 0;

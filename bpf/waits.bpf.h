@@ -43,12 +43,13 @@ static __always_inline struct set_counters *counters_of(u32 set, u32 cpu)
 #define PACE_SPAN_NS   20000000ULL
 #define PACE_RECORDS   100
 #define PACE_MAX_SHIFT 16
-#define PACE_MAX_NS    (1ULL << 30)
+#define PACE_MAX_NS    (1ULL << 27) /* 134 ms */
 
 struct pace {
 	u64 began_ns;
-	u32 n;	   /* in this span */
-	u32 shift; /* of the threshold */
+	u64 threshold_ns; /* as asked for, when it began */
+	u32 n;		  /* in this span */
+	u32 shift;	  /* of the threshold */
 };
 
 /* Cpu -> its pace. */
@@ -68,19 +69,30 @@ static __always_inline u64 pace_threshold(u32 cpu)
 
 	if (!control || !p)
 		return 0;
-	threshold = control->threshold_ns << (p->shift & 31);
-	return threshold > PACE_MAX_NS ? PACE_MAX_NS : threshold;
+	threshold = control->threshold_ns;
+	if (threshold == p->threshold_ns && threshold < PACE_MAX_NS) {
+		threshold <<= p->shift & 31;
+		if (threshold > PACE_MAX_NS)
+			threshold = PACE_MAX_NS;
+	}
+	return threshold;
 }
 
 /* One was kept. */
 static __always_inline void pace_kept(u32 cpu, u64 now)
 {
+	const struct control *control = control_get();
 	struct pace *p = bpf_map_lookup_elem(&paces, &cpu);
 
-	if (!p)
+	if (!p || !control)
 		return;
+	if (p->threshold_ns != control->threshold_ns) {
+		p->threshold_ns = control->threshold_ns;
+		p->began_ns = now;
+		p->shift = p->n = 0;
+	}
 	p->n++;
-	if (now - p->began_ns < PACE_SPAN_NS)
+	if (!p->threshold_ns || now - p->began_ns < PACE_SPAN_NS)
 		return;
 	if (now - p->began_ns > 4 * PACE_SPAN_NS)
 		p->shift = 0;
