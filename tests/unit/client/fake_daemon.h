@@ -232,6 +232,8 @@ static inline bool fake_request(struct fake *f, const Profd__V1__Request *q, str
 	Profd__V1__DetachReply detach = PROFD__V1__DETACH_REPLY__INIT;
 	Profd__V1__ListReply list = PROFD__V1__LIST_REPLY__INIT;
 	Profd__V1__StatusReply status = PROFD__V1__STATUS_REPLY__INIT;
+	Profd__V1__EventSet sets[2] = { PROFD__V1__EVENT_SET__INIT, PROFD__V1__EVENT_SET__INIT };
+	Profd__V1__EventSet *event_sets[] = { &sets[0], &sets[1] };
 	Profd__V1__ProcessInfo process = PROFD__V1__PROCESS_INFO__INIT;
 	Profd__V1__ProcessInfo *processes[] = { &process };
 	Profd__V1__Attachment attachment;
@@ -299,6 +301,14 @@ static inline bool fake_request(struct fake *f, const Profd__V1__Request *q, str
 		status.version = (char *)"1.0.0";
 		status.state = (char *)"ok";
 		status.stuck_helpers = f->singular ? 1 : 2;
+		sets[0].event = (char *)"cpu-clock";
+		sets[0].freq_hz = 99;
+		sets[1].event = (char *)"waits";
+		sets[1].triggered = 12;
+		sets[1].stored = 5;
+		sets[1].filtered = 7;
+		status.event_sets = event_sets;
+		status.n_event_sets = 2;
 		reply.body_case = PROFD__V1__REPLY__BODY_STATUS;
 		reply.status = &status;
 		break;

@@ -237,6 +237,25 @@ static void ps_shows_what_is_collected(void **state)
 	run_free(&r);
 }
 
+static void status_shows_what_happens_without_a_rate(void **state)
+{
+	struct run r;
+	const char *waits;
+
+	(void)state;
+	assert_int_equal(RUN(&r, "status"), 0);
+	assert_non_null(strstr(r.out, "\nevent cpu-clock at 99 Hz\n"));
+	assert_non_null(strstr(r.out, "the CPU was idle"));
+	waits = strstr(r.out, "\nwaits\n");
+	assert_non_null(waits);
+	assert_null(strstr(r.out, " 0 Hz"));
+	assert_non_null(strstr(waits, "12  times that it happened\n"));
+	assert_non_null(strstr(waits, "nobody's target, or short and not kept by its length\n"));
+	assert_null(strstr(waits, "the CPU was idle"));
+	assert_null(strstr(waits, "ticks"));
+	run_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +270,7 @@ int main(void)
 		TEST(words_that_do_not_fit_are_refused),
 		TEST(a_type_goes_in_front_of_the_suffix),
 		TEST(ps_shows_what_is_collected),
+		TEST(status_shows_what_happens_without_a_rate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
