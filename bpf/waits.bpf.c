@@ -92,6 +92,7 @@ static __always_inline void take_rest(struct task_struct *task, struct thread_st
 	attachments = covering_attachments(control, task);
 	if (!(attachments & control->waits))
 		return;
+	c->ran++;
 	s = sample_enter(cpu, WALK_THREADS);
 	if (!s) {
 		sample_count(c, DROP_SCRATCH_BUSY);

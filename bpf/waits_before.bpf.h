@@ -121,6 +121,8 @@ static __always_inline u32 before_on(struct task_struct *task, struct thread_sta
 			r->wait.unsampled_ns = __sync_lock_test_and_set(&st->unsampled_ns, 0);
 		if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > ring_wake_bytes)
 			flags = BPF_RB_FORCE_WAKEUP;
+		/* The bound must be seen on the very register that is the index. */
+		asm volatile("" : "+r"(reason));
 		if (bpf_ringbuf_output(ring, r, sizeof(*r), flags)) {
 			outcome = DROP_RING_FULL;
 		} else if (reason < TRUNCATE_COUNT) {

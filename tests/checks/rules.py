@@ -42,7 +42,7 @@ MAY_INCLUDE = {
     "top": EVERYTHING,
 }
 # The part of bpf/ that user space shares.
-ABI = {"bpf/abi.h", "bpf/drops.def", "bpf/unwind_step.h", "bpf/unwind_rules.h", "bpf/arch_x86.h"}
+ABI = {"bpf/abi.h", "bpf/drops.def", "bpf/waits.def", "bpf/unwind_step.h", "bpf/unwind_rules.h", "bpf/arch_x86.h"}
 
 # Headers of libraries with the rooms that may see them: hostile bytes meet libdw in one room, only the
 # kernel room calls bpf(), the client does not link libsystemd.

@@ -39,6 +39,19 @@ begin record.profile
 base64 /tmp/record.pb.gz
 end record.profile
 
+# Waits, where the kernel takes their stacks at the switch.
+try profctl record --type offcpu,mutex --threshold 0 -o /tmp/waits.pb.gz -- \
+	waits 5 /tmp/waits.log /tmp/waits.scratch path_mutex path_nanosleep path_pipe path_futex >/tmp/waits.truth
+begin waits.truth
+cat /tmp/waits.truth
+end waits.truth
+for type in offcpu mutex; do
+	begin waits.$type
+	base64 /tmp/waits.$type.pb.gz
+	end waits.$type
+done
+try profctl report --top -n 12 --no-pager /tmp/waits.offcpu.pb.gz
+
 # A daemon that collects everything, asked afterwards.
 mkdir -p /run/profd /etc/profd
 printf '[Collect]\nFrequency=499\n' >/etc/profd/profd.conf

@@ -1,17 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# smoke.sh PROFD PROFCTL CPU_TREE: boots Debian's stock 6.1 kernel in software emulation, with
+# smoke.sh PROFD PROFCTL CPU_TREE WAITS: boots Debian's stock 6.1 kernel in software emulation, with
 # perf_event_paranoid at Debian's 3, loads everything, profiles a workload and compares the shares with the
-# workload's own truth. Its last line is PASS or FAIL. The kernel package is downloaded once.
+# workload's own truth, waits too. Its last line is PASS or FAIL. The kernel package is downloaded once.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source-path=SCRIPTDIR source=../e2e/lib.sh
 . "$here/../e2e/lib.sh"
-profd=$1 profctl=$2 workload=$3
+profd=$1 profctl=$2 workload=$3 waits=$4
 
 need qemu-system-x86_64 busybox cpio gzip dpkg-deb apt-get apt-cache python3 ldd strip
 [ -e /usr/share/seabios/bios-256k.bin ] || skip "no seabios"
-need_plain "$profd" "$profctl" "$workload"
+need_plain "$profd" "$profctl" "$workload" "$waits"
 
 # kernel: prints the path of a vmlinuz.
 kernel() {
@@ -40,6 +40,7 @@ copy_with_libraries "$root" "$(command -v busybox)" /bin/busybox
 copy_with_libraries "$root" "$profd" /usr/sbin/profd
 copy_with_libraries "$root" "$profctl" /usr/bin/profctl
 copy_with_libraries "$root" "$workload" /usr/bin/cpu_tree
+copy_with_libraries "$root" "$waits" /usr/bin/waits
 strip -g "$root/usr/sbin/profd" "$root/usr/bin/profctl"
 cp "$here/guest.sh" "$root/guest.sh"
 cp "$here/init.sh" "$root/init"
@@ -79,5 +80,12 @@ for kind in record dump; do
 	"$here/../e2e/shares.py" "$folder/$kind.pb.gz" "$folder/$kind.truth" ||
 		check "shares of $kind differ from the truth"
 done
+for type in offcpu mutex; do
+	section waits.$type | base64 -d >"$folder/waits.$type.pb.gz" 2>/dev/null || true
+done
+section waits.truth >"$folder/waits.truth"
+echo "waits against their own clocks:"
+"$here/waits.py" "$folder/waits.offcpu.pb.gz" "$folder/waits.mutex.pb.gz" "$folder/waits.truth" ||
+	check "waits differ from the truth"
 echo "$result"
 [ "$result" = PASS ]
