@@ -170,6 +170,7 @@ static const struct verb_option diff_options[] = {
 };
 
 #define TYPE_QUESTION(id, name, question, ...) name " (" question "), "
+#define STATE_TEXT(id, name, text, ...)	       name " (" text "), "
 /* What each type is, and what it leaves out. */
 #define DUMP_TYPES                                                                              \
 	"TYPE is one of " PROFILE_TYPES(TYPE_QUESTION) "each of what was attached with it.",    \
@@ -177,13 +178,14 @@ static const struct verb_option diff_options[] = {
 		"threads that live. block ends at what wakes a thread; from there to its CPU "  \
 		"is runq; offcpu is both; wall is both and the time on the CPU. The stack is "  \
 		"that of who waits; of mutex it is that of who unlocks; of threadcreate that "  \
-		"of the creator, and of threads from before [before attach].",                  \
+		"of the creator, [before attach] for older threads.",                           \
 		"block leaves out waiting that is for nobody in particular: for a time, for "   \
 		"any of several files (poll), for a signal, and threads without work, of "      \
 		"pools and of language runtimes. mutex has locks and futexes of unknown use. "  \
 		"A note says how much was left out, and --state chooses: --state all, --state " \
 		"mutex,rwlock. The label state says of each sample what it waited for: "        \
-		"profctl report --tagfocus state=disk."
+		"profctl report --tagfocus state=disk, or profctl flame --tagleaf state.",      \
+		"The states are " WAIT_STATES(STATE_TEXT) "and --state all is all of them."
 
 #define TABLES(...) ((const struct verb_option *const[]){ __VA_ARGS__, help_options, NULL })
 #define TEXT(...)   ((const char *const[]){ __VA_ARGS__, NULL })
