@@ -65,6 +65,11 @@ static void threads_now(struct profd *p, struct account_threads *ret)
 	*ret = (struct account_threads){ .time_ns = clock_monotonic_ns() };
 	for (unsigned i = 0; i < ACCOUNT_THREADS; i++)
 		add_set(p, ABI_EVENT_SETS + i, &ret->sets[i]);
+	struct kernel_threads_missed missed;
+	kernel_threads_missed(p->kernel, &missed);
+	ret->missed_wakings = missed.wakings;
+	ret->missed_switches = missed.switches;
+	ret->missed_threads = missed.threads;
 }
 
 /* ---- the logs: rows begin with their time ---- */
@@ -189,8 +194,14 @@ void account_threads_span(
 		memcpy(ret, last, sizeof(*ret));
 	else
 		threads_now(p, ret);
-	for (unsigned i = 0; first && i < ACCOUNT_THREADS; i++)
-		subtract(&ret->sets[i], &((const struct account_threads *)first)->sets[i]);
+	const struct account_threads *from = first;
+	if (!from)
+		return;
+	for (unsigned i = 0; i < ACCOUNT_THREADS; i++)
+		subtract(&ret->sets[i], &from->sets[i]);
+	SUBTRACT(missed_wakings);
+	SUBTRACT(missed_switches);
+	SUBTRACT(missed_threads);
 }
 
 void account_moved(struct profd *p, unsigned set, uint64_t time_ns, enum truncate_reason from,

@@ -31,6 +31,7 @@ struct account {
 struct account_threads {
 	uint64_t time_ns;
 	struct account_counts sets[ACCOUNT_THREADS];
+	uint64_t missed_wakings, missed_switches, missed_threads; /* kernel_threads_missed() */
 };
 
 struct account_rows {

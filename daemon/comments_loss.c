@@ -85,6 +85,23 @@ static void write_cost(FILE *out, const struct account *a, uint64_t span_ns)
 		span_ns ? 100.0 * (double)all / (double)span_ns : 0.0);
 }
 
+/* Of the whole machine's threads. */
+static void write_missed(
+	FILE *out, const struct comments_of *of, uint64_t from_ns, uint64_t until_ns)
+{
+	struct account_threads threads;
+
+	if (!(profile_type_info(of->type)->probes & (PROBE_WAITS | PROBE_UNLOCKS)))
+		return;
+	account_threads_span(of->profd, from_ns, until_ns, &threads);
+	if (threads.missed_wakings || threads.missed_switches || threads.missed_threads)
+		fprintf(out,
+			"missed: %" PRIu64
+			" wakings (taken for blocked until they ran again), the end of %" PRIu64
+			" waits, the state of %" PRIu64 " threads\n",
+			threads.missed_wakings, threads.missed_switches, threads.missed_threads);
+}
+
 void comments_write_losses(
 	FILE *out, const struct comments_of *of, uint64_t from_ns, uint64_t until_ns)
 {
@@ -98,6 +115,8 @@ void comments_write_losses(
 	if (of->privileged && span.sideband_lost)
 		fprintf(out, "sideband: %" PRIu64 " records of mappings and processes were lost\n",
 			span.sideband_lost);
+	if (of->privileged)
+		write_missed(out, of, from_ns, until_ns);
 	write_cost(out, &span, until_ns - from_ns);
 }
 

@@ -11,7 +11,7 @@
 #include "profd.h"
 #include "service/cost.h"
 
-#define COUNTERS     2U /* that are not of unwind tables */
+#define COUNTERS     5U /* that are not of unwind tables */
 #define MAX_COUNTERS 32U
 
 static const struct {
@@ -270,6 +270,14 @@ static void add_counters(struct profd *p, struct parts *parts, Profd__V1__Status
 		"records of mappings and processes that the kernel could not deliver");
 	add_counter(parts, s->counters, &s->n_counters, "processes",
 		process_table_n_alive(p->processes), "processes known now");
+	struct kernel_threads_missed missed;
+	kernel_threads_missed(p->kernel, &missed);
+	add_counter(parts, s->counters, &s->n_counters, "missed_wakings", missed.wakings,
+		"threads that ran again without a waking: taken for blocked until then");
+	add_counter(parts, s->counters, &s->n_counters, "missed_switches", missed.switches,
+		"waits of which the end was not told");
+	add_counter(parts, s->counters, &s->n_counters, "missed_threads", missed.threads,
+		"threads whose waits are not told: no memory for their state");
 	add_tables(p, parts, s);
 }
 
