@@ -72,7 +72,8 @@ static void error_not_collected(const struct dump_job *j, const char *of, const 
 	const char *whole = authz_privileged(&j->peer) ? "--all" : "--pid PID";
 
 	if (types)
-		snprintf(have, sizeof(have), " (only %s)", types_format(types, names, sizeof(names)));
+		snprintf(have, sizeof(have), " (only %s)",
+			types_format(types, names, sizeof(names)));
 	error_set(error, -ENODATA, EXIT_CODE_EMPTY,
 		"no %s samples%s%s: %s is not collected%s; `profctl attach %s --type %s` collects "
 		"it from then on, `--seconds 10` now",
