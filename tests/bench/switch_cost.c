@@ -5,8 +5,9 @@
  * and with waits collected of another process and of these, at the default threshold and of all
  * waits.
  *
- * usage: switch_cost [rounds]; root. Prints the median of the rounds of each, in ns a switch, and
- * its difference to the empty programs of the same round.
+ * usage: switch_cost [rounds]; root. switch_cost --bare rounds: with whatever else is loaded; the
+ * pair says its numbers first, and begins when it reads a line. Prints the median of the rounds of
+ * each, in ns a switch, and its difference to the empty programs of the same round.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -153,11 +154,26 @@ static double median(double *v, size_t n)
 	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
+/* For other tracers: the pair alone. */
+static int bare(size_t rounds, struct shared *shared, int begin)
+{
+	static double ns[MAX_ROUNDS];
+	char line[16];
+
+	if (!fgets(line, sizeof(line), stdin))
+		return 1;
+	for (size_t i = 0; i < rounds; i++)
+		ns[i] = run_once(NULL, shared, begin);
+	printf("%.0f\n", median(ns, rounds));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const places[] = { "sched_switch", "sched_exit_tp", "sched_waking" };
 	static double ns[HOWS][MAX_ROUNDS], beyond[HOWS][MAX_ROUNDS];
-	size_t rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 15;
+	bool is_bare = argc > 2 && strcmp(argv[1], "--bare") == 0;
+	size_t rounds = argc > 1 ? strtoul(argv[argc - 1], NULL, 10) : 15;
 	struct kernel_callbacks callbacks = { .sideband = on_sideband, .sample = on_record };
 	struct error error = ERROR_INIT;
 	struct kernel *k = NULL;
@@ -170,13 +186,21 @@ int main(int argc, char **argv)
 		NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return 1;
-	if (kernel_new(&k, NULL, NULL, &callbacks, &error) < 0) {
+	if (!is_bare && kernel_new(&k, NULL, NULL, &callbacks, &error) < 0) {
 		fprintf(stderr, "%s\n", error.text);
 		return 1;
 	}
 	pid_t first = start(back[0], there[1], true, shared, begin[0]);
 	pid_t second = start(there[0], back[1], false, shared, -1);
 	pin(1);
+	if (is_bare) {
+		printf("%d %d\n", first, second);
+		(void)fflush(stdout);
+		int r = bare(rounds, shared, begin[1]);
+		(void)kill(first, SIGKILL);
+		(void)kill(second, SIGKILL);
+		return r;
+	}
 	(void)kernel_target_pid(k, (uint32_t)getpid(), 1);
 	(void)kernel_target_pid(k, (uint32_t)first, 2);
 	(void)kernel_target_pid(k, (uint32_t)second, 2);
