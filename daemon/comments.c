@@ -308,7 +308,8 @@ char *comments_notes(const struct comments_of *of, const struct dump_result *res
 
 	comments_note_losses(out, of, result->from_ns, result->until_ns);
 	fputs(left ? left : "", out);
-	policy_write(out, of->profd, skewed, result->from_ns, result->until_ns);
+	if (policy_matters(of->profd, skewed, of->type, result->from_ns, result->until_ns))
+		policy_write(out, of->profd, skewed, result->from_ns, result->until_ns);
 	fputs(hints, out);
 	fclose(TAKE_PTR(out));
 	return text;

@@ -310,7 +310,8 @@ void follow_attach(
 			    ? attachment_table_add_transient(p->attachments, &f->request.target,
 				      request->peer.uid, &a, &f->error)
 			    : attachment_table_add(p->attachments, &f->request.target,
-				      request->peer.uid, &a, &f->updated, &f->error);
+				      request->peer.uid, request->connection, &a, &f->updated,
+				      &f->error);
 	if (r < 0) {
 		follow_fail(f);
 		return;

@@ -70,25 +70,53 @@ int policy_check(struct profd *p, const struct attachment *a, uint32_t types,
 
 /* ---- what is said ---- */
 
-void policy_write(FILE *out, struct profd *p, uint32_t types, uint64_t from_ns, uint64_t until_ns)
+#define MATTERS 200 /* a cost of one in so many */
+#define N_PARTS 3
+
+/* What each kind of collecting has cost in a span. */
+struct part {
+	uint32_t probe;
+	const char *name;
+	uint64_t ns;
+};
+
+static void parts_of(struct profd *p, uint64_t from_ns, uint64_t until_ns, struct part ret[N_PARTS])
 {
-	uint32_t probes = profile_type_probes(types);
 	struct account cpu;
 	struct account_threads threads;
 
-	if (p->config.concurrent == CONCURRENT_ALLOW || !types_skew(types) || until_ns <= from_ns)
-		return;
 	account_span(p, from_ns, until_ns, &cpu);
 	account_threads_span(p, from_ns, until_ns, &threads);
-	const struct {
-		uint32_t probe;
-		const char *name;
-		uint64_t ns;
-	} parts[] = {
-		{ PROBE_CPU, "CPU samples", cpu.cpu.own_ns },
-		{ PROBE_WAITS, "waits", threads.sets[SET_WAITS - ABI_EVENT_SETS].own_ns },
-		{ PROBE_UNLOCKS, "unlocks", threads.sets[SET_UNLOCKS - ABI_EVENT_SETS].own_ns },
-	};
+	ret[0] = (struct part){ PROBE_CPU, "CPU samples", cpu.cpu.own_ns };
+	ret[1] = (struct part){ PROBE_WAITS, "waits",
+		threads.sets[SET_WAITS - ABI_EVENT_SETS].own_ns };
+	ret[2] = (struct part){ PROBE_UNLOCKS, "unlocks",
+		threads.sets[SET_UNLOCKS - ABI_EVENT_SETS].own_ns };
+}
+
+bool policy_matters(struct profd *p, uint32_t types, enum profile_type asked, uint64_t from_ns,
+	uint64_t until_ns)
+{
+	uint32_t others = profile_type_probes(types) & ~profile_type_probes(1U << asked);
+	struct part parts[N_PARTS];
+	uint64_t ns = 0;
+
+	if (until_ns <= from_ns)
+		return false;
+	parts_of(p, from_ns, until_ns, parts);
+	for (size_t i = 0; i < N_PARTS; i++)
+		ns += others & parts[i].probe ? parts[i].ns : 0;
+	return ns > (until_ns - from_ns) / MATTERS;
+}
+
+void policy_write(FILE *out, struct profd *p, uint32_t types, uint64_t from_ns, uint64_t until_ns)
+{
+	uint32_t probes = profile_type_probes(types);
+	struct part parts[N_PARTS];
+
+	if (p->config.concurrent == CONCURRENT_ALLOW || !types_skew(types) || until_ns <= from_ns)
+		return;
+	parts_of(p, from_ns, until_ns, parts);
 	const char *before = "of the same processes at once, each skewed by what the others cost: ";
 	uint64_t all_ns = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include "base/error.h"
+#include "profile/types.h"
 #include "session/attachment.h"
 
 struct profd;
@@ -21,5 +22,9 @@ int policy_check(struct profd *p, const struct attachment *a, uint32_t types,
 char *policy_notes(struct profd *p, const struct attachment *a);
 /* The same, a line, of types that were collected of the same processes in a span. */
 void policy_write(FILE *out, struct profd *p, uint32_t types, uint64_t from_ns, uint64_t until_ns);
+/* Does that matter to a person who asked for the type `asked`: did what the others need for
+ * themselves take more than half a percent of a CPU? */
+bool policy_matters(struct profd *p, uint32_t types, enum profile_type asked, uint64_t from_ns,
+	uint64_t until_ns);
 
 #endif

@@ -87,7 +87,7 @@ static int attachment_new(struct attachment_table *t, struct target_spec *target
 }
 
 int attachment_table_add(struct attachment_table *t, struct target_spec *target, uint32_t owner_uid,
-	struct attachment **ret, bool *ret_updated, struct error *error)
+	uint64_t connection, struct attachment **ret, bool *ret_updated, struct error *error)
 {
 	unsigned owned = 0;
 
@@ -96,7 +96,7 @@ int attachment_table_add(struct attachment_table *t, struct target_spec *target,
 		if (a->owner_uid != owner_uid || a->from_config || a->transient)
 			continue;
 		owned++;
-		if (target_spec_equal(&a->target, target)) {
+		if (a->connection == connection && target_spec_equal(&a->target, target)) {
 			*ret = a;
 			*ret_updated = true;
 			return 0;
@@ -109,6 +109,7 @@ int attachment_table_add(struct attachment_table *t, struct target_spec *target,
 	int r = attachment_new(t, target, owner_uid, ret, error);
 	if (r < 0)
 		return r;
+	(*ret)->connection = connection;
 	*ret_updated = false;
 	return 0;
 }

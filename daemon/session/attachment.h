@@ -37,11 +37,12 @@ struct attachment_table;
 
 int attachment_table_new(struct attachment_table **ret, unsigned max_per_uid);
 struct attachment_table *attachment_table_free(struct attachment_table *t);
-/* Adds, or finds the one of the same owner, target and `below`, and then sets *ret_updated and
- * leaves its other fields to the caller. Target is moved in on success when new. -EDQUOT (quota of
+/* Adds, or finds the one of the same owner, target, `below` and connection, and then sets
+ * *ret_updated and leaves its other fields to the caller: what ends with a connection does not
+ * change what lasts. Target is moved in on success when new. -EDQUOT (quota of
  * this uid), -ENOSPC (all 64 taken): with text. */
 int attachment_table_add(struct attachment_table *t, struct target_spec *target, uint32_t owner_uid,
-	struct attachment **ret, bool *ret_updated, struct error *error);
+	uint64_t connection, struct attachment **ret, bool *ret_updated, struct error *error);
 /* The same without looking for an equal one and without a quota: for the time of one request. */
 int attachment_table_add_transient(struct attachment_table *t, struct target_spec *target,
 	uint32_t owner_uid, struct attachment **ret, struct error *error);

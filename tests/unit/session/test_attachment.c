@@ -26,7 +26,7 @@ static int add(struct attachment_table *t, uint32_t pid, uint32_t uid, struct at
 	bool *ret_updated, struct error *error)
 {
 	struct target_spec target = of_pid(pid);
-	int r = attachment_table_add(t, &target, uid, ret, ret_updated, error);
+	int r = attachment_table_add(t, &target, uid, 0, ret, ret_updated, error);
 
 	target_spec_deinit(&target);
 	return r;
@@ -52,11 +52,18 @@ static void the_same_owner_and_target_is_the_same_attachment(void **state)
 	assert_ptr_not_equal(a, b);
 	assert_int_not_equal(a->bit, b->bit);
 
+	/* What ends with a connection is another. */
+	struct target_spec same = of_pid(10);
+	assert_int_equal(attachment_table_add(t, &same, 1000, 7, &b, &updated, NULL), 0);
+	assert_false(updated);
+	assert_ptr_not_equal(a, b);
+	assert_int_equal(b->connection, 7);
+
 	struct target_spec below = of_pid(10);
 	below.below = TAKE_PTR(below.pids);
 	below.n_below = 1;
 	below.n_pids = 0;
-	assert_int_equal(attachment_table_add(t, &below, 1000, &b, &updated, NULL), 0);
+	assert_int_equal(attachment_table_add(t, &below, 1000, 0, &b, &updated, NULL), 0);
 	assert_false(updated);
 	attachment_table_free(t);
 }
@@ -70,10 +77,10 @@ static void a_request_does_not_take_over_what_the_configuration_collects(void **
 
 	(void)state;
 	assert_int_equal(attachment_table_new(&t, 4), 0);
-	assert_int_equal(attachment_table_add(t, &all, 0, &a, &updated, NULL), 0);
+	assert_int_equal(attachment_table_add(t, &all, 0, 0, &a, &updated, NULL), 0);
 	a->from_config = true;
 	all.all = true;
-	assert_int_equal(attachment_table_add(t, &all, 0, &b, &updated, NULL), 0);
+	assert_int_equal(attachment_table_add(t, &all, 0, 0, &b, &updated, NULL), 0);
 	assert_false(updated);
 	assert_ptr_not_equal(a, b);
 	attachment_table_free(t);
@@ -191,10 +198,10 @@ static void the_callers_target_is_untouched_when_nothing_is_added(void **state)
 	(void)state;
 	assert_int_equal(attachment_table_new(&t, 1), 0);
 	assert_int_equal(add(t, 4, 1000, &a, &updated, NULL), 0);
-	assert_int_equal(attachment_table_add(t, &target, 1000, &a, &updated, NULL), -EDQUOT);
+	assert_int_equal(attachment_table_add(t, &target, 1000, 0, &a, &updated, NULL), -EDQUOT);
 	assert_int_equal(target.n_pids, 1);
 	assert_int_equal(target.pids[0].pid, 5);
-	assert_int_equal(attachment_table_add(t, &target, 1001, &a, &updated, NULL), 0);
+	assert_int_equal(attachment_table_add(t, &target, 1001, 0, &a, &updated, NULL), 0);
 	assert_int_equal(target.n_pids, 0);
 	assert_null(target.pids);
 	attachment_table_free(t);
