@@ -127,11 +127,13 @@ struct wait_record {
 	__abi_u64 threshold_ns;
 	__abi_u64 unsampled_ns; /* CPU time of the thread before time_ns that no record tells */
 	__abi_u64 lock;		/* user address of the futex; 0: none */
-	__abi_u32 owner;	/* tid that holds it, as the lock says; 0: not known */
-	__abi_u32 waker_tid;	/* 0: not known */
-	__abi_u16 syscall;	/* SYSCALL_NONE: in none */
-	__abi_u8 file;		/* enum wait_file */
-	__abi_u8 flags;		/* WAIT_IS_ */
+	/* Who held the lock, and let go of it; of a wait that goes on whoever holds it, as its
+	 * memory says where a mutex has it, to be taken with care. 0: not known. */
+	__abi_u32 owner;
+	__abi_u32 waker_tid; /* 0: not known */
+	__abi_u16 syscall;   /* SYSCALL_NONE: in none */
+	__abi_u8 file;	     /* enum wait_file */
+	__abi_u8 flags;	     /* WAIT_IS_ */
 	__abi_u32 pad;
 	char waker[ABI_COMM]; /* its comm; "": none */
 };

@@ -193,6 +193,16 @@ static u64 take_charge(struct thread_state *st, u64 since, u64 now)
 	return ns + __sync_lock_test_and_set(&st->unsampled_ns, 0);
 }
 
+/* Who holds a mutex of glibc, as it says; of another lock anything. Whoever reads it asks whether
+ * there is such a thread: pthread_mutex_t has __lock, __count and __owner. */
+static u32 owner_of(struct task_struct *task, u64 lock)
+{
+	u32 owner = 0;
+
+	(void)bpf_copy_from_user_task(&owner, sizeof(owner), (void *)(lock + 8), task, 0);
+	return owner;
+}
+
 static u32 tell(struct sample_scratch *s, struct task_struct *task, struct thread_state *st,
 	struct control *control, u64 attachments)
 {
@@ -226,6 +236,8 @@ static u32 tell(struct sample_scratch *s, struct task_struct *task, struct threa
 		if (is_off) {
 			r->wait.woken_ns = st->woken_ns;
 			wait_facts(&r->wait, &s->regs, task, st->is_stopped);
+			if (r->wait.lock && !r->wait.owner)
+				r->wait.owner = owner_of(task, r->wait.lock);
 		} else {
 			r->wait.syscall = SYSCALL_NONE;
 			r->wait.file = 0;

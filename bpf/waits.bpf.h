@@ -230,6 +230,9 @@ static __always_inline void wait_facts(struct wait_record *w, const struct user_
 		w->syscall = syscall;
 		if (is_futex(syscall) && syscall != SYSCALL_FUTEX_WAITV)
 			w->lock = regs->di;
+		/* Who lets go of a lock is the one that had it. */
+		if (w->lock && !(w->flags & WAIT_IS_HARDIRQ))
+			w->owner = w->waker_tid;
 		if (syscall < 6 * 64 && fd_calls[(syscall >> 6) & 7] >> (syscall & 63) & 1)
 			w->file = file_kind(task, regs->di);
 	}

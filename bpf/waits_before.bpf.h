@@ -117,6 +117,8 @@ static __always_inline u32 before_on(struct task_struct *task, struct thread_sta
 		r->wait.syscall = st->syscall;
 		r->wait.file = st->file;
 		r->wait.lock = st->lock;
+		if (st->lock && !(r->wait.flags & WAIT_IS_HARDIRQ))
+			r->wait.owner = st->waker_tid;
 		if (st->attachments & control->wall)
 			r->wait.unsampled_ns = __sync_lock_test_and_set(&st->unsampled_ns, 0);
 		if (bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > ring_wake_bytes)

@@ -6,8 +6,10 @@
  */
 #include "early.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/limits.h"
 #include "bpf/unwind_step.h"
@@ -107,12 +109,27 @@ static uint64_t from_ns(const struct sample_record *record)
 				     : record->time_ns;
 }
 
+/* What a lock's memory says of its owner may be anything: one of the process's threads, or nobody.
+ */
+static void check_owner(struct sample_record *record)
+{
+	char path[64];
+
+	if (record->event_set != SET_WAITS || !record->wait.owner ||
+		!(record->wait.flags & WAIT_IS_UNDER_WAY))
+		return;
+	(void)snprintf(path, sizeof(path), "/proc/%u/task/%u", record->tgid, record->wait.owner);
+	if (access(path, F_OK) < 0)
+		record->wait.owner = 0;
+}
+
 static struct sample_record *copy_of(struct early *e, const struct sample_record *record)
 {
 	struct sample_record *out = (void *)e->record;
 
 	memcpy(out, record, sizeof(*out));
 	memcpy(out->frames, record->frames, frames_bytes(record));
+	check_owner(out);
 	out->kind = RECORD_SAMPLE;
 	out->size = (uint32_t)(sizeof(*out) + frames_bytes(record));
 	return out;

@@ -181,6 +181,12 @@ static void put_sample(struct image *i, struct row *row, const uint64_t value[2]
 	i->n_samples++;
 }
 
+/* Of other things that are waited for, nobody is. */
+static bool has_owner(enum wait_state state)
+{
+	return state == WAIT_MUTEX || state == WAIT_RWLOCK || state == WAIT_RUNTIME_LOCK;
+}
+
 /* The part of a row that is of one state. */
 static void put_part(
 	struct image *i, struct row *row, bool only_runnable, uint64_t events, uint64_t ns)
@@ -208,7 +214,7 @@ static void put_part(
 	s->syscall = is_wait ? syscall_text(i, key->syscall) : 0;
 	s->waker = is_wait ? waker_text(i, key) : 0;
 	s->lock = is_blocked ? key->lock : 0;
-	s->owner = is_blocked ? key->owner : 0;
+	s->owner = is_blocked && has_owner(state) ? key->owner : 0;
 	put_sample(i, row, (uint64_t[]){ events, ns });
 }
 
