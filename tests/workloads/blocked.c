@@ -205,6 +205,7 @@ static struct life lives[] = { { .name = "life_burn", .live = life_burn },
 
 static int live(void)
 {
+	sleep_ns(300000000); /* a life begins within what is looked at */
 	for (size_t i = 0; i < LIVES; i++) {
 		lives[i].born_ns = wall_ns();
 		lives[i].handle = thread_of(life_main, &lives[i]);
