@@ -77,6 +77,9 @@ bool wait_unsampled(const struct sample_record *record, struct span *ret)
 	const struct wait_record *w = &record->wait;
 	uint64_t end = w->begin_ns ? MIN(w->begin_ns, record->time_ns) : record->time_ns;
 
+	/* A new thread's first record is of its wait for a CPU, and comes when it has used that. */
+	if (w->flags & WAIT_IS_NEW)
+		end = record->time_ns + w->unsampled_ns;
 	if (w->unsampled_ns == 0 ||
 		(record->event_set >= ABI_EVENT_SETS && record->event_set != SET_WAITS))
 		return false;

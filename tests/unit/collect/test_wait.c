@@ -154,6 +154,19 @@ static void unsampled_time_is_before_what_is_told(void **state)
 	assert_false(wait_unsampled(&r, &s));
 }
 
+/* Its record comes when it leaves its first CPU, and is of the wait before. */
+static void a_new_threads_unsampled_time_is_after_its_wait(void **state)
+{
+	struct sample_record r = record(SET_WAITS, 100, 100, 200);
+	struct span s;
+
+	(void)state;
+	r.wait.flags = WAIT_IS_NEW;
+	r.wait.unsampled_ns = 150;
+	assert_true(wait_unsampled(&r, &s));
+	assert_span(&s, 200, 350, 350, SPAN_CPU);
+}
+
 static void a_waker_is_a_thread_or_an_interrupt(void **state)
 {
 	struct sample_record r = record(SET_WAITS, 100, 160, 200);
@@ -206,6 +219,7 @@ int main(void)
 		cmocka_unit_test(an_unlock_is_the_waiting_of_another),
 		cmocka_unit_test(a_sample_tells_cpu_time_unscaled),
 		cmocka_unit_test(unsampled_time_is_before_what_is_told),
+		cmocka_unit_test(a_new_threads_unsampled_time_is_after_its_wait),
 		cmocka_unit_test(a_waker_is_a_thread_or_an_interrupt),
 		cmocka_unit_test(a_wait_under_way_is_of_the_series_of_its_end),
 	};
