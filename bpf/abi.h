@@ -98,14 +98,13 @@ enum wait_file {
 	WAIT_FILE_ANONYMOUS, /* eventfd, inotify, timerfd, ... */
 	WAIT_FILE_COUNT,
 };
-#define WAIT_IS_BLOCKED	    1	/* it left the CPU to wait; else somebody took the CPU */
-#define WAIT_IS_UNDER_WAY   2	/* it goes on: no event is counted yet */
-#define WAIT_IS_IO	    4	/* the kernel says that it is for a disk */
-#define WAIT_IS_KERNEL_LOCK 8	/* for a lock of the kernel */
-#define WAIT_IS_NEW	    16	/* a new thread waits for its first CPU */
-#define WAIT_IS_HARDIRQ	    32	/* an interrupt woke it: `waker_tid` is its number, or 0 */
-#define WAIT_IS_SOFTIRQ	    64	/* a softirq woke it */
-#define WAIT_IS_FAULT	    128 /* in a page fault or another exception, in no system call */
+#define WAIT_IS_BLOCKED	    1  /* it left the CPU to wait; else somebody took the CPU */
+#define WAIT_IS_UNDER_WAY   2  /* it goes on: no event is counted yet */
+#define WAIT_IS_IO	    4  /* the kernel says that it is for a disk */
+#define WAIT_IS_KERNEL_LOCK 8  /* for a lock of the kernel */
+#define WAIT_IS_NEW	    16 /* a new thread waits for its first CPU */
+#define WAIT_IS_INTERRUPT   32 /* an interrupt woke it: `waker_tid` is its number, or 0 */
+#define WAIT_IS_FAULT	    64 /* in a page fault or another exception, in no system call */
 
 #define SYSCALL_NONE	0xffffU
 #define SYSCALL_STOPPED 0xfffeU /* stopped by a signal, or by a tracer */

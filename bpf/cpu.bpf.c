@@ -132,12 +132,11 @@ int cpu_sample(struct perf_event_context *ctx)
 	u64 began = bpf_ktime_get_ns();
 	u32 cpu = bpf_get_smp_processor_id();
 	u64 set = bpf_get_attach_cookie(ctx);
-	u32 key = set * cpus + cpu;
 	struct set_counters *c;
 
 	if (set >= ABI_EVENT_SETS || cpu >= cpus)
 		return 0;
-	c = bpf_map_lookup_elem(&counters, &key);
+	c = counters_of(set, cpu);
 	if (!c)
 		return 0;
 	c->ran++;

@@ -14,9 +14,8 @@ static __always_inline u32 take(struct task_struct *task, struct task_struct *th
 	struct control *control = control_get();
 	struct sample_scratch *s;
 	struct sample_record *r;
-	struct unwind_regs regs;
 	bool is_walked = false;
-	u64 attachments, hash, cs;
+	u64 attachments, hash;
 	u32 outcome;
 
 	if (!control)
@@ -30,12 +29,8 @@ static __always_inline u32 take(struct task_struct *task, struct task_struct *th
 	r = (void *)s->record;
 	outcome = sample_begin(r, task, control, attachments, cpu, SET_CREATES, now);
 	if (outcome == OUTCOME_STORED) {
-		s->unwind.n = 0;
-		s->unwind.reason = TRUNCATE_NO_USER_STACK;
-		hash = unwind_hash(sample_hash(control, r), 0);
-		if (sample_entry_regs(s, task, &regs, &cs))
-			hash = sample_user(
-				s, task, control, &regs, cs, false, SET_CREATES, hash, &is_walked);
+		hash = sample_stack(
+			s, task, control, SET_CREATES, sample_hash(control, r), &is_walked);
 		r->wait.waker_tid = identity_pid(thread);
 		outcome = sample_end(s, control, c, cpu, SET_CREATES, 0, hash, is_walked, now);
 	}
@@ -46,14 +41,11 @@ static __always_inline u32 take(struct task_struct *task, struct task_struct *th
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(creates_thread, struct task_struct *parent, struct task_struct *child)
 {
-	u32 cpu = bpf_get_smp_processor_id(), key = SET_CREATES * cpus + cpu;
+	u32 cpu = bpf_get_smp_processor_id();
+	struct set_counters *c = counters_of(SET_CREATES, cpu);
 	u64 now = bpf_ktime_get_ns();
-	struct set_counters *c;
 
-	if (parent->tgid != child->tgid || (parent->flags & PF_KTHREAD) || !parent->mm)
-		return 0;
-	c = bpf_map_lookup_elem(&counters, &key);
-	if (!c)
+	if (!c || parent->tgid != child->tgid || (parent->flags & PF_KTHREAD) || !parent->mm)
 		return 0;
 	c->ran++;
 	sample_count(c, take(bpf_get_current_task_btf(), child, c, cpu, now));

@@ -306,6 +306,13 @@ static __always_inline void count_rules(
 
 /* ---- a sample, step by step ---- */
 
+static __always_inline struct set_counters *counters_of(u32 set, u32 cpu)
+{
+	u32 key = set * cpus + cpu;
+
+	return bpf_map_lookup_elem(&counters, &key);
+}
+
 /* Who and when. 0, or why there is no sample. */
 static __always_inline u32 sample_begin(struct sample_record *r, struct task_struct *task,
 	const struct control *control, u64 attachments, u32 cpu, u32 set, u64 now_ns)
@@ -361,6 +368,21 @@ static __always_inline u64 sample_user(struct sample_scratch *s, struct task_str
 	s->first = *regs;
 	s->first_frame = task->mm->start_stack;
 	return unwind_user(&s->unwind, s->frames, regs, listed, r->start_ns, hash);
+}
+
+/* The user stack of the current task, which is in the kernel. */
+static __always_inline u64 sample_stack(struct sample_scratch *s, struct task_struct *task,
+	const struct control *control, u32 set, u64 hash, bool *ret_walked)
+{
+	struct unwind_regs regs;
+	u64 cs;
+
+	s->unwind.n = 0;
+	s->unwind.reason = TRUNCATE_NO_USER_STACK;
+	hash = unwind_hash(hash, 0);
+	if (task->mm && sample_entry_regs(s, task, &regs, &cs))
+		hash = sample_user(s, task, control, &regs, cs, false, set, hash, ret_walked);
+	return hash;
 }
 
 /* The stack is as it will be: into the ring with it. */

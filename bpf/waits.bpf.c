@@ -44,7 +44,7 @@ static __always_inline u32 take_wait(struct sample_scratch *s, struct task_struc
 
 	if (outcome != OUTCOME_STORED)
 		return outcome;
-	hash = current_stack(s, task, control, SET_WAITS, sample_hash(control, r), &is_walked);
+	hash = sample_stack(s, task, control, SET_WAITS, sample_hash(control, r), &is_walked);
 	wait_fill(r, st, wait);
 	wait_facts(&r->wait, &s->regs, task, st->is_stopped);
 	st->owner_uid = r->owner_uid;
@@ -337,7 +337,7 @@ static __always_inline u32 take_unlock(struct task_struct *p, struct thread_stat
 	r = (void *)s->record;
 	outcome = sample_begin(r, task, control, attachments, cpu, SET_UNLOCKS, now);
 	if (outcome == OUTCOME_STORED) {
-		hash = current_stack(
+		hash = sample_stack(
 			s, task, control, SET_UNLOCKS, sample_hash(control, r), &is_walked);
 		wait_fill(r, st, &wait);
 		r->wait.woken_ns = now;
@@ -383,7 +383,7 @@ int BPF_PROG(waits_waking, struct task_struct *p)
 		cpu = bpf_get_smp_processor_id();
 		interrupt = bpf_map_lookup_elem(&interrupts, &cpu);
 		st->waker_tid = interrupt ? *interrupt : 0;
-		st->flags |= WAIT_IS_HARDIRQ;
+		st->flags |= WAIT_IS_INTERRUPT;
 	} else {
 		st->waker_tid = identity_pid(task);
 		bpf_get_current_comm(st->waker, sizeof(st->waker));

@@ -29,13 +29,6 @@ struct wait {
 	bool is_first;
 };
 
-static __always_inline struct set_counters *counters_of(u32 set, u32 cpu)
-{
-	u32 key = set * cpus + cpu;
-
-	return bpf_map_lookup_elem(&counters, &key);
-}
-
 /* ---- pace ---- */
 
 /* So many records of each CPU in each span: about one in a hundred of its time. Where there are
@@ -140,21 +133,6 @@ static __always_inline bool is_futex(u64 syscall)
 	       syscall == SYSCALL_FUTEX_WAITV;
 }
 
-/* The user stack of the current task, which is in the kernel. */
-static __always_inline u64 current_stack(struct sample_scratch *s, struct task_struct *task,
-	const struct control *control, u32 set, u64 hash, bool *ret_walked)
-{
-	struct unwind_regs regs;
-	u64 cs;
-
-	s->unwind.n = 0;
-	s->unwind.reason = TRUNCATE_NO_USER_STACK;
-	hash = unwind_hash(hash, 0);
-	if (task->mm && sample_entry_regs(s, task, &regs, &cs))
-		hash = sample_user(s, task, control, &regs, cs, false, set, hash, ret_walked);
-	return hash;
-}
-
 /* Does that task wait for a futex, and which? Of several, none is named. */
 static __always_inline bool futex_of(struct task_struct *task, u64 *ret)
 {
@@ -231,7 +209,7 @@ static __always_inline void wait_facts(struct wait_record *w, const struct user_
 		if (is_futex(syscall) && syscall != SYSCALL_FUTEX_WAITV)
 			w->lock = regs->di;
 		/* Who lets go of a lock is the one that had it. */
-		if (w->lock && !(w->flags & WAIT_IS_HARDIRQ))
+		if (w->lock && !(w->flags & WAIT_IS_INTERRUPT))
 			w->owner = w->waker_tid;
 		if (syscall < 6 * 64 && fd_calls[(syscall >> 6) & 7] >> (syscall & 63) & 1)
 			w->file = file_kind(task, regs->di);

@@ -51,7 +51,7 @@ static __always_inline void before_off(struct task_struct *task, struct thread_s
 		return;
 	r = (void *)s->record;
 	if (sample_begin(r, task, control, attachments, cpu, SET_WAITS, now) == OUTCOME_STORED) {
-		hash = current_stack(
+		hash = sample_stack(
 			s, task, control, SET_WAITS, sample_hash(control, r), &is_walked);
 		r->stack_hash = unwind_hash_end(unwind_hash(hash, s->unwind.reason));
 		r->n_kernel = 0;
@@ -117,7 +117,7 @@ static __always_inline u32 before_on(struct task_struct *task, struct thread_sta
 		r->wait.syscall = st->syscall;
 		r->wait.file = st->file;
 		r->wait.lock = st->lock;
-		if (st->lock && !(r->wait.flags & WAIT_IS_HARDIRQ))
+		if (st->lock && !(r->wait.flags & WAIT_IS_INTERRUPT))
 			r->wait.owner = st->waker_tid;
 		if (st->attachments & control->wall)
 			r->wait.unsampled_ns = __sync_lock_test_and_set(&st->unsampled_ns, 0);

@@ -56,28 +56,12 @@ static bool is_of_wall(struct dump_job *j, const struct series_key *key)
 		attachment_table_types(j->profd->attachments, key->attachments), PROFILE_WALL);
 }
 
+/* What the request asks of series of its type; collect/select.c knows which those are. */
 static bool type_matches(struct dump_job *j, const struct series_key *key)
 {
-	switch (j->type) {
-	case PROFILE_CPU:
-		return key->probe_set == SERIES_CPU &&
-		       strcmp(aggregate_rate(j->profd->aggregate, key->rate)->event, j->event) == 0;
-	case PROFILE_BLOCK:
-	case PROFILE_RUNQ:
-	case PROFILE_OFFCPU:
-		return key->probe_set == SET_WAITS;
-	case PROFILE_WALL:
-		return (key->probe_set == SET_WAITS || key->probe_set == SERIES_WALL ||
-			       key->probe_set == SERIES_UNSAMPLED) &&
-		       is_of_wall(j, key);
-	case PROFILE_MUTEX:
-		return key->probe_set == SET_UNLOCKS;
-	case PROFILE_THREADCREATE:
-		return key->probe_set == SET_CREATES;
-	case PROFILE_TYPES_N:
-		break;
-	}
-	return false;
+	if (j->type == PROFILE_CPU)
+		return strcmp(aggregate_rate(j->profd->aggregate, key->rate)->event, j->event) == 0;
+	return j->type != PROFILE_WALL || is_of_wall(j, key);
 }
 
 bool dump_job_matches(void *userdata, const struct series_key *key)

@@ -81,8 +81,8 @@ static uint32_t syscall_text(struct image *i, uint32_t number)
 /* What another process is called is not for everybody; which interrupt it was is. */
 static uint32_t waker_text(struct image *i, const struct series_key *key)
 {
-	if (!i->options.wakers && !(key->flags & (WAIT_IS_HARDIRQ | WAIT_IS_SOFTIRQ)) &&
-		key->waker != key->comm && key->waker != key->thread)
+	if (!i->options.wakers && !(key->flags & WAIT_IS_INTERRUPT) && key->waker != key->comm &&
+		key->waker != key->thread)
 		return 0;
 	return image_name(i, key->waker);
 }

@@ -32,7 +32,7 @@ struct series_key {
 	/* Of what is no sample of CPU time at a rate; else 0. */
 	uint64_t lock;	     /* address of the futex; 0: none */
 	uint32_t owner;	     /* tid that held it; 0: not known */
-	uint32_t waker;	     /* aggregate_name(): a thread's comm, "irq:NN", "irq", "softirq" */
+	uint32_t waker;	     /* aggregate_name(): a thread's comm, "irq:NN", "irq" */
 	uint16_t syscall;    /* SYSCALL_NONE: in none */
 	uint8_t probe_set;   /* SET_WAITS, SET_UNLOCKS, SET_CREATES, SERIES_WALL, ... */
 	uint8_t flags, file; /* WAIT_IS_ but for WAIT_IS_UNDER_WAY; enum wait_file */

@@ -27,10 +27,8 @@ void wait_waker(const struct sample_record *record, char name[static WAIT_WAKER]
 	name[0] = '\0';
 	if (record->event_set != SET_WAITS)
 		return;
-	if (w->flags & WAIT_IS_HARDIRQ)
+	if (w->flags & WAIT_IS_INTERRUPT)
 		snprintf(name, WAIT_WAKER, w->waker_tid ? "irq:%u" : "irq", w->waker_tid);
-	else if (w->flags & WAIT_IS_SOFTIRQ)
-		snprintf(name, WAIT_WAKER, "softirq");
 	else
 		snprintf(name, WAIT_WAKER, "%.*s", (int)strnlen(w->waker, ABI_COMM), w->waker);
 }

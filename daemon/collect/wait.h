@@ -11,7 +11,7 @@
 
 /* Adds the facts to the key; the waker's name is the caller's to intern. */
 void wait_key(const struct sample_record *record, struct series_key *key);
-/* The label `waker`: a thread's comm, "irq:NN", "irq", "softirq", "". */
+/* The label `waker`: a thread's comm, "irq:NN", "irq", "". */
 void wait_waker(const struct sample_record *record, char name[static WAIT_WAKER]);
 /* The time that the record tells; false: it tells of none. Of an event set: of the thread on a CPU.
  */

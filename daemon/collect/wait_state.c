@@ -448,7 +448,7 @@ static enum wait_state of_waking(
 
 	if (facts->flags & WAIT_IS_KERNEL_LOCK)
 		return WAIT_KERNEL_LOCK;
-	if (facts->flags & (WAIT_IS_HARDIRQ | WAIT_IS_SOFTIRQ))
+	if (facts->flags & WAIT_IS_INTERRUPT)
 		return WAIT_SLEEP; /* its time is over */
 	if (facts->syscall == SYS_exit || facts->syscall == SYS_exit_group ||
 		facts->syscall == SYS_execve || facts->syscall == SYS_execveat)

@@ -154,15 +154,28 @@ def is_left_out(pid, ips, reference, sp):
         top = [int.from_bytes(get(sp + i, 8), "little") for i in (0, 8)]
     pushed = before == b"\x55" and code[:3] == b"\x48\x89\xe5" or code[:2] == b"\x5d\xc3"
     bare = code == b"\x55\x48\x89\xe5" or code[:1] == b"\xc3" or code[:2] == b"\xf3\xc3"
-    behind_call = call[3] == 0xe8 or any(call[i] == 0xff and call[i + 1] >> 3 & 7 == 2 for i in range(7))
-    return (pushed and top[1] == ips[1] or bare and top[0] == ips[1]) and behind_call
+    return (pushed and top[1] == ips[1] or bare and top[0] == ips[1]) and is_behind_call(call)
 
 
-def ended_early(ips, reference, ends):
+def is_behind_call(code):
+    """Do these 8 bytes end in a call?"""
+    return code[3] == 0xe8 or any(code[i] == 0xff and code[i + 1] >> 3 & 7 == 2 for i in range(7))
+
+
+def ended_early(pid, ips, reference, ends):
     """The reference has the first frames and no rule to go on, as where a stripped Go program changes its
-    stack; all of it leads to where Go's own tracebacks end."""
-    return (0 < len(reference) < len(ips) and reference == ips[:len(reference)] and
-            any(start < ips[-1] <= end for start, end in ends))
+    stack. It is proven where every further frame is behind a call and the last one is where Go's own
+    tracebacks end, which is behind none."""
+    if not 0 < len(reference) < len(ips) or reference != ips[:len(reference)]:
+        return False
+    if not any(start < ips[-1] <= end for start, end in ends):
+        return False
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for ip in ips[len(reference):-1]:
+            memory.seek(ip - 8)
+            if not is_behind_call(memory.read(8)):
+                return False
+    return True
 
 
 def one(bench, stopper, root, ends, counts):
@@ -185,7 +198,7 @@ def one(bench, stopper, root, ends, counts):
         if reason == "complete" and is_left_out(pid, ips, reference, sp):
             counts["leaf's caller not in eu-stack"] += 1
             return
-        if reason == "complete" and ended_early(ips, reference, ends):
+        if reason == "complete" and ended_early(pid, ips, reference, ends):
             counts["eu-stack ends early"] += 1
             return
         other = cut(gdb(bench, pid, tid), ends)

@@ -105,7 +105,7 @@ static void labels_say_what_is_known(void **state)
 	p = dump_of(w, &(struct ask){ .type = PROFILE_OFFCPU });
 	assert_null(label(p, 0, "waker"));
 	profile_free(p);
-	r.wait.flags |= WAIT_IS_HARDIRQ;
+	r.wait.flags |= WAIT_IS_INTERRUPT;
 	r.wait.waker_tid = 27;
 	r.wait.lock = 0;
 	tell_a(w, &r);

@@ -177,15 +177,12 @@ static void a_waker_is_a_thread_or_an_interrupt(void **state)
 	wait_waker(&r, name);
 	assert_string_equal(name, "sixteen bytes...");
 	r.wait.waker_tid = 27;
-	r.wait.flags = WAIT_IS_HARDIRQ;
+	r.wait.flags = WAIT_IS_INTERRUPT;
 	wait_waker(&r, name);
 	assert_string_equal(name, "irq:27");
 	r.wait.waker_tid = 0;
 	wait_waker(&r, name);
 	assert_string_equal(name, "irq");
-	r.wait.flags = WAIT_IS_SOFTIRQ;
-	wait_waker(&r, name);
-	assert_string_equal(name, "softirq");
 	r.event_set = SET_UNLOCKS; /* there it is the waiter */
 	wait_waker(&r, name);
 	assert_string_equal(name, "");

@@ -379,7 +379,7 @@ static void a_waking_by_no_futex_is_no_unlock(void **state)
 		{ { "pthread_kill", LIBC }, { "pthread_mutex_unlock", LIBC } } } };
 	struct wait_facts timer = { .probe_set = SET_UNLOCKS,
 		.syscall = SYS_futex,
-		.flags = WAIT_IS_BLOCKED | WAIT_IS_HARDIRQ };
+		.flags = WAIT_IS_BLOCKED | WAIT_IS_INTERRUPT };
 	const struct wait_frame unlock = { "pthread_mutex_unlock", LIBC };
 	(void)state;
 	compare(exits, 1, SET_UNLOCKS, SYS_exit);
